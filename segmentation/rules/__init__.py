@@ -1,0 +1,1 @@
+"""Rules as data. A bank's own folder of the same file names overrides what ships here."""
