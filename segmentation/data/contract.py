@@ -72,7 +72,8 @@ class Table:
 def _column(name: str, entry: dict[str, Any]) -> Column:
     lists = {key: tuple(entry[key]) for key in ("values", "above") if key in entry}
     bounds: dict[str, Any] = {"min": 0, "max": 1} if entry["type"] == "share" else {}
-    return Column(name, **{**bounds, **entry, **lists})
+    given: dict[str, Any] = {**bounds, **entry, **lists}
+    return Column(name, **given)
 
 
 def _tables() -> MappingProxyType[str, Table]:
