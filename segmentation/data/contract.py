@@ -70,7 +70,7 @@ class Table:
 
 
 def _column(name: str, entry: dict[str, Any]) -> Column:
-    lists = {key: tuple(entry[key]) for key in ("values", "above") if key in entry}
+    lists: dict[str, Any] = {key: tuple(entry[key]) for key in ("values", "above") if key in entry}
     bounds: dict[str, Any] = {"min": 0, "max": 1} if entry["type"] == "share" else {}
     given: dict[str, Any] = {**bounds, **entry, **lists}
     return Column(name, **given)
