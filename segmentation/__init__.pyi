@@ -3,9 +3,16 @@ from .data.bank import Bank
 from .data.contract import TABLES
 from .data.errors import MissingTable, TableError
 
+# customers: who they are
+from .customers.intervals import wilson
+from .customers.migrations import Migration, migration
+
 __all__ = [
     "TABLES",
     "Bank",
+    "Migration",
     "MissingTable",
     "TableError",
+    "migration",
+    "wilson",
 ]

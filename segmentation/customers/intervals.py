@@ -93,7 +93,9 @@ def square_and_add(
     >>> [round(float(part), 4) for part in parts]
     [0.2, 0.0524, 0.3339]
     """
-    total, down, up = 0.0, 0.0, 0.0
+    total: Any = 0.0
+    down: Any = 0.0
+    up: Any = 0.0
     for weight, value, low, high in zip(weights, values, lows, highs, strict=True):
         value, low, high = (np.asarray(part, float) for part in (value, low, high))
         total = total + weight * value
