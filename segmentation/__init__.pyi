@@ -6,6 +6,8 @@ from .data.errors import MissingTable, TableError
 # customers: who they are
 from .customers.intervals import wilson
 from .customers.migrations import Migration, migration
+# publish: what leaves
+from .publish.disclosure import suppress_counts, suppress_sums
 
 __all__ = [
     "TABLES",
