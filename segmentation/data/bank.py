@@ -14,7 +14,7 @@ from segmentation.data.contract import TABLES, Column
 from segmentation.data.engines import EAGER, collect, connection, enter, frame_kind
 from segmentation.data.errors import MissingTable, TableError, missing_columns
 
-__all__ = ["Bank"]
+__all__ = ["Bank", "typed"]
 
 
 class Bank:
@@ -129,7 +129,12 @@ class Bank:
         wanted = [*columns, *(c for c in optional if c in present and c not in columns)]
         lazy, spec = self._lazy[name], TABLES[name].columns
         schema = lazy.collect_schema()
-        return lazy.select(*(_typed(spec[c], schema[c]).alias(c) for c in wanted or present))
+        return lazy.select(*(typed(spec[c], schema[c]).alias(c) for c in wanted or present))
+
+    def raw(self, name: str) -> nw.LazyFrame[Any]:
+        """Return a table as it was brought, lazily: what `check_bank` looks at."""
+        self.require(name)
+        return self._lazy[name]
 
     @cached_property
     def months(self) -> tuple[dt.date, ...]:
@@ -163,16 +168,22 @@ def _bridge(frame: Any, kind: str, common: str) -> Any:
     return frame
 
 
-def _typed(column: Column, dtype: nw.dtypes.DType) -> nw.Expr:
+def typed(column: Column, dtype: nw.dtypes.DType) -> nw.Expr:
+    """Return the expression that reads a column of `dtype` as the type of the contract."""
     value = nw.col(column.name)
     if column.type in ("id", "text", "category"):
         if dtype.is_float():  # whole numbers that pandas made float because some are missing
             value = value.cast(nw.Int64)
         return value if dtype == nw.String else value.cast(nw.String)
     if column.type in ("date", "month"):
+        if dtype == nw.String:  # Polars has no cast from text to a date
+            value = value.str.slice(0, 10).str.to_date(format="%Y-%m-%d")
         value = value if dtype == nw.Date else value.cast(nw.Date)
         return value.dt.truncate("1mo").cast(nw.Date) if column.type == "month" else value
     if column.type == "time":
+        if dtype == nw.String:
+            value = value.str.replace("T", " ", literal=True).str.slice(0, 19)
+            return value.str.to_datetime(format="%Y-%m-%d %H:%M:%S")
         return value if isinstance(dtype, nw.Datetime) else value.cast(nw.Datetime("us"))
     if column.type == "flag":
         return value if dtype == nw.Boolean else value.cast(nw.Boolean)

@@ -32,6 +32,8 @@ class Column:
         Bounds, both allowed.
     above : tuple of str
         Columns that this date does not come before.
+    future : bool
+        Whether the date may lie after the bank's last month.
     to : str
         ``table.column`` that each value must occur in, or empty.
     unit, zh, en : str
@@ -46,6 +48,7 @@ class Column:
     min: float | None = None
     max: float | None = None
     above: tuple[str, ...] = ()
+    future: bool = False
     to: str = ""
     unit: str = ""
     zh: str = ""
