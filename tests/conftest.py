@@ -88,8 +88,10 @@ def to_engine(request: pytest.FixtureRequest) -> Callable[[pd.DataFrame], Any]:
         from segmentation.data.engines import connection
 
         return lambda frame: connection().from_df(frame)
+    import pyarrow as pa  # PySpark warns of pandas 3, but not of its Arrow table
+
     session = request.getfixturevalue("spark")
-    return lambda frame: session.createDataFrame(frame)
+    return lambda frame: session.createDataFrame(pa.Table.from_pandas(frame, preserve_index=False))
 
 
 def to_pandas(frame: Any) -> pd.DataFrame:
