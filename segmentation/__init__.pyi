@@ -6,6 +6,7 @@ from .data.errors import MissingTable, TableError
 # customers: who they are
 from .customers.intervals import wilson
 from .customers.migrations import Migration, migration
+
 # publish: what leaves
 from .publish.disclosure import suppress_counts, suppress_sums
 
@@ -16,5 +17,7 @@ __all__ = [
     "MissingTable",
     "TableError",
     "migration",
+    "suppress_counts",
+    "suppress_sums",
     "wilson",
 ]

@@ -171,7 +171,12 @@ def _without_numbers(table: pd.DataFrame, hidden: Truths, labels: list[str]) -> 
         if not _names_rows(column, name, labels):
             if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
                 column = column.astype("Int64")
-            column = column.mask(hidden)
+            if column.dtype == object:
+                # `mask` takes a tuple in a cell for several values.
+                cells = [None if gone else cell for cell, gone in zip(column, hidden, strict=True)]
+                column = pd.Series(cells, index=column.index, dtype=object)
+            else:
+                column = column.mask(hidden)
         shown[place] = column
     result = pd.DataFrame(shown, index=table.index)
     result.columns = table.columns
