@@ -6,6 +6,7 @@ from .data.errors import MissingTable, TableError
 # customers: who they are
 from .customers.intervals import wilson
 from .customers.migrations import Migration, migration
+from .customers.projections import markov_value, project
 
 # publish: what leaves
 from .publish.disclosure import suppress_counts, suppress_sums
@@ -16,7 +17,9 @@ __all__ = [
     "Migration",
     "MissingTable",
     "TableError",
+    "markov_value",
     "migration",
+    "project",
     "suppress_counts",
     "suppress_sums",
     "wilson",
