@@ -35,7 +35,7 @@ def disclose(table: pd.DataFrame, counts: str | Sequence[str] | None = None) -> 
     """Hide the numbers of small groups in a tidy table, one row a group.
 
     All numbers of a row are hidden if one of its counts is from 1 to ``threshold − 1``. The totals
-    of the table, and of all rows that share a label, may be shown elsewhere. So wherever the hidden
+    of the table, and of all rows that share a label, may be shown elsewhere (flags aside). So wherever the hidden
     rows are fewer than two, or count fewer than `threshold` together, the next smallest is hidden
     too.
 
@@ -128,8 +128,9 @@ def _groups(table: pd.DataFrame, labels: list[str]) -> Iterator[Any]:
     """Give the rows of each total that may be known: all rows, and all that share a label."""
     yield np.arange(len(table))
     for place, name in enumerate(table.columns):
-        if _names_rows(table.iloc[:, place], name, labels):
-            codes = pd.factorize(table.iloc[:, place].astype(str))[0]
+        column = table.iloc[:, place]
+        if _names_rows(column, name, labels) and not pd.api.types.is_bool_dtype(column):
+            codes = pd.factorize(column.astype(str))[0]
             for code in np.unique(codes):
                 rows = np.flatnonzero(codes == code)
                 if 1 < len(rows) < len(table):
