@@ -6,7 +6,9 @@ from .data.errors import MissingTable, TableError
 # customers: who they are
 from .customers.intervals import wilson
 from .customers.migrations import Migration, migration
+from .customers.panels import monthly_panel, monthly_panels
 from .customers.projections import markov_value, project
+from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 
 # publish: what leaves
 from .publish.disclosure import suppress_counts, suppress_sums
@@ -17,10 +19,16 @@ __all__ = [
     "Migration",
     "MissingTable",
     "TableError",
+    "TierRule",
+    "assign_tier",
     "markov_value",
     "migration",
+    "monthly_panel",
+    "monthly_panels",
+    "near_threshold",
     "project",
     "suppress_counts",
     "suppress_sums",
+    "tier_rule",
     "wilson",
 ]

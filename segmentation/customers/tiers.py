@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -252,10 +254,8 @@ def _assign_eager(frame: nw.DataFrame[Any], rule: TierRule, on: str) -> Any:
     holes = bool(unknown.any())
     scaled = (amount.fill_null(0.0) if holes else amount) * 100 + 0.5
     # floor(scaled) reaches a whole number where scaled does, so that the floor can be left out
-    code = (scaled > scaled).cast(nw.Int8) if len(rule.tiers) == 1 else None
-    for start in rule.starts[1:]:
-        reached = (scaled >= round(start * 100)).cast(nw.Int8)
-        code = reached if code is None else code + reached
+    reached = [(scaled >= round(start * 100)).cast(nw.Int8) for start in rule.starts[1:]]
+    code = reduce(operator.add, reached) if reached else (scaled > scaled).cast(nw.Int8)
     code = code.cast(nw.Int64).alias("tier_code")
     labels = nw.new_series("tier", [*rule.names, None], nw.String, backend=frame.implementation)
     picks = code.to_numpy()

@@ -1,0 +1,72 @@
+"""What a customer holds in a month: daily averages, debt, products, and the margin on them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from segmentation.customers.dates import days_in_month, month_end, quarter_start
+from segmentation.data.bank import Bank
+from segmentation.data.contract import ASSETS, DEBTS
+from segmentation.data.engines import cents, collect
+
+__all__ = ["holdings"]
+
+
+def holdings(bank: Bank, first: dt.date, days: float | None = None) -> nw.LazyFrame[Any]:
+    """Return one row a customer with a balance since the year began, amounts to the cent.
+
+    Columns customer_id, aum_average, aum_quarter, aum_year, debt, products, present (balances of
+    the month that are not 0), aum_end where the bank has `end`; with `days`, the day count of
+    yearly rates, margin and unpriced (balances of the month whose product has no rate).
+    """
+    amounts = [name for name in ("average", "end") if bank.has("balances", name)]
+    year, quarter, last = first.replace(month=1), quarter_start(first), month_end(first)
+    lazy = bank.table("balances", "customer_id", "month", "product", *amounts)
+    month, average = nw.col("month"), nw.col(amounts[0])
+    lazy = lazy.filter(month >= year, month <= first)
+    now, asset = month == first, nw.col("product").is_in(ASSETS)
+    some = [nw.col(name).fill_null(0.0) != 0 for name in amounts]
+    held = [nw.col(name).fill_null(0.0) > 0 for name in amounts]
+    weighted = average * days_in_month(month, first.year)
+    parts = {
+        "aum_average": nw.when(now & asset).then(average),
+        "aum_quarter": nw.when((month >= quarter) & asset).then(weighted),
+        "aum_year": nw.when(asset).then(weighted),
+        "debt": nw.when(now & nw.col("product").is_in(DEBTS)).then(average),
+        "products": (now & nw.any_horizontal(*held, ignore_nulls=True)).cast(nw.Int64),
+        "present": (now & nw.any_horizontal(*some, ignore_nulls=True)).cast(nw.Int64),
+    }
+    spans = {"aum_quarter": (last - quarter).days + 1, "aum_year": (last - year).days + 1}
+    if "end" in amounts:
+        parts["aum_end"] = nw.when(now & asset).then(nw.col("end"))
+    if days is not None:
+        rate = _margin_rate(bank, first)
+        parts["margin"] = nw.when(now).then(average * rate * (last.day / days))
+        unpriced = now & nw.any_horizontal(*some, ignore_nulls=True) & rate.is_null()
+        parts["unpriced"] = unpriced.cast(nw.Int64)
+    lazy = lazy.select("customer_id", **parts)
+    lazy = lazy.group_by("customer_id").agg(*(nw.col(name).sum() for name in parts))
+    money = [name for name in parts if name not in ("products", "present", "unpriced")]
+    return lazy.with_columns(cents(nw.col(name) / spans.get(name, 1)).alias(name) for name in money)
+
+
+def _margin_rate(bank: Bank, first: dt.date) -> nw.Expr:
+    """The bank's yearly margin on a product: transfer − paid on assets, paid − transfer on debt.
+
+    The rates of a month are a dozen rows: they become an expression. Of a product with several
+    terms the row without term is its average; where there is none, the mean of the terms.
+    """
+    lazy = bank.table("rates", "product", "month", "paid", "transfer", optional=["term"])
+    rates = collect(lazy.filter(nw.col("month") == first)).dropna(subset=["paid", "transfer"])
+    rates["margin"] = rates["transfer"] - rates["paid"]
+    if "term" in rates:
+        whole = rates["term"].isna() | (rates["term"] == "")
+        rates = rates[whole | ~rates["product"].isin(rates.loc[whole, "product"])]
+    chain = nw.lit(None).cast(nw.Float64)
+    for product, margin in rates.groupby("product")["margin"].mean().items():
+        signed = -margin if product in DEBTS else margin
+        chain = nw.when(nw.col("product") == product).then(signed).otherwise(chain)
+    return chain
