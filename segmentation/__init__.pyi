@@ -2,6 +2,7 @@
 from .data.bank import Bank
 from .data.contract import TABLES
 from .data.errors import MissingTable, TableError
+from .data.public import read_berka, read_hillstrom
 
 # customers: who they are
 from .customers.intervals import wilson
@@ -14,10 +15,10 @@ from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .publish.disclosure import suppress_counts, suppress_sums
 
 __all__ = [
-    "TABLES",
     "Bank",
     "Migration",
     "MissingTable",
+    "TABLES",
     "TableError",
     "TierRule",
     "assign_tier",
@@ -27,6 +28,8 @@ __all__ = [
     "monthly_panels",
     "near_threshold",
     "project",
+    "read_berka",
+    "read_hillstrom",
     "suppress_counts",
     "suppress_sums",
     "tier_rule",
