@@ -35,9 +35,9 @@ def disclose(table: pd.DataFrame, counts: str | Sequence[str] | None = None) -> 
     """Hide the numbers of small groups in a tidy table, one row a group.
 
     All numbers of a row are hidden if one of its counts is from 1 to ``threshold − 1``. The totals
-    of the table, and of all rows that share a label, may be shown elsewhere (flags aside). So wherever the hidden
-    rows are fewer than two, or count fewer than `threshold` together, the next smallest is hidden
-    too.
+    of the table, and of all rows that share a label other than a flag, may be shown elsewhere. So
+    wherever the hidden rows are fewer than two, or count fewer than `threshold` together, the next
+    smallest is hidden too.
 
     Parameters
     ----------
