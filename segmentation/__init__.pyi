@@ -6,6 +6,7 @@ from .data.public import read_berka, read_hillstrom
 
 # customers: who they are
 from .customers.intervals import wilson
+from .customers.lifts import month_end_lift
 from .customers.migrations import Migration, migration
 from .customers.panels import monthly_panel, monthly_panels
 from .customers.projections import markov_value, project
@@ -15,15 +16,16 @@ from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .publish.disclosure import suppress_counts, suppress_sums
 
 __all__ = [
+    "TABLES",
     "Bank",
     "Migration",
     "MissingTable",
-    "TABLES",
     "TableError",
     "TierRule",
     "assign_tier",
     "markov_value",
     "migration",
+    "month_end_lift",
     "monthly_panel",
     "monthly_panels",
     "near_threshold",
