@@ -9,6 +9,7 @@ from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
 from .customers.migrations import Migration, migration
 from .customers.panels import monthly_panel, monthly_panels
+from .customers.populations import merge_small_tiers, tier_table
 from .customers.projections import markov_value, project
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 
@@ -24,6 +25,7 @@ __all__ = [
     "TierRule",
     "assign_tier",
     "markov_value",
+    "merge_small_tiers",
     "migration",
     "month_end_lift",
     "monthly_panel",
@@ -35,5 +37,6 @@ __all__ = [
     "suppress_counts",
     "suppress_sums",
     "tier_rule",
+    "tier_table",
     "wilson",
 ]
