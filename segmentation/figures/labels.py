@@ -1,0 +1,225 @@
+"""What columns, tiers, products and other categories are called before a reader."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from segmentation.data.contract import TABLES
+from segmentation.data.rules import load_rules
+from segmentation.figures.language import N_, _, current_language
+
+__all__ = ["label"]
+
+COLUMNS = {
+    "after": N_("Money after"),
+    "age": N_("Age"),
+    "amount": N_("Amount"),
+    "aum": N_("AUM"),
+    "aum_average": N_("Month-average AUM"),
+    "aum_end": N_("Month-end AUM"),
+    "aum_quarter": N_("Quarter-average AUM"),
+    "aum_share": N_("Share of AUM"),
+    "aum_year": N_("Year-average AUM"),
+    "before": N_("Money before"),
+    "branch_id": N_("Branch"),
+    "by": N_("Group"),
+    "change": N_("Change"),
+    "channel": N_("Channel"),
+    "coefficient": N_("Coefficient"),
+    "column": N_("Column"),
+    "complete": N_("Complete"),
+    "contribution": N_("Contribution"),
+    "customer_share": N_("Share of customers"),
+    "customers": N_("Customers"),
+    "debt": N_("Debt"),
+    "digital_share": N_("Digital share"),
+    "entered": N_("Entered"),
+    "fell": N_("Fell"),
+    "field": N_("Field"),
+    "format": N_("Type of branch"),
+    "frequency": N_("Transactions in 12 months"),
+    "from": N_("From"),
+    "gap": N_("Distance to the threshold"),
+    "gini": N_("Gini coefficient"),
+    "high": N_("Upper end"),
+    "interval": N_("95 % interval"),
+    "kind": N_("Kind"),
+    "left": N_("Left"),
+    "lift": N_("Month-end lift"),
+    "limit": N_("Limit"),
+    "low": N_("Lower end"),
+    "manager_id": N_("Relationship manager"),
+    "mean": N_("Mean"),
+    "mean_aum": N_("Mean AUM"),
+    "median": N_("Median"),
+    "mend": N_("Mend"),
+    "monetary": N_("Turnover in 12 months"),
+    "month": N_("Month"),
+    "move": N_("Move"),
+    "money_share": N_("Share of money"),
+    "n": N_("Number"),
+    "odds_ratio": N_("Odds ratio"),
+    "p": N_("p-value"),
+    "p_value": N_("p-value"),
+    "pairs": N_("Pairs"),
+    "period": N_("Period"),
+    "product": N_("Product"),
+    "products": N_("Products held"),
+    "products_per_customer": N_("Products per customer"),
+    "recency_days": N_("Days since the last transaction"),
+    "region": N_("Region"),
+    "rose": N_("Rose"),
+    "rows": N_("Rows"),
+    "rule": N_("Rule"),
+    "share": N_("Share"),
+    "side": N_("Side of the threshold"),
+    "stayed": N_("Stayed"),
+    "table": N_("Table"),
+    "tenure_years": N_("Years with the bank"),
+    "term": N_("Term"),
+    "threshold": N_("Threshold"),
+    "tier": N_("Tier"),
+    "tier_code": N_("Number of the tier"),
+    "to": N_("To"),
+    "total": N_("Total"),
+    "transactions": N_("Transactions"),
+    "unknown": N_("Unknown"),
+    "year": N_("Year"),
+}
+CATEGORIES = {
+    "above": N_("just above"),
+    "agri_point": N_("Rural service point"),
+    "all": N_("All"),
+    "atm": N_("ATM"),
+    "below": N_("just below"),
+    "call": N_("Call"),
+    "card": N_("Credit card"),
+    "corporate": N_("Corporate"),
+    "counter": N_("Counter"),
+    "deal": N_("Deal"),
+    "demand": N_("Demand deposit"),
+    "device": N_("Self-service device"),
+    "false": N_("No"),
+    "female": N_("Female"),
+    "fund": N_("Fund"),
+    "full": N_("Full branch"),
+    "group": N_("Group contact"),
+    "head": N_("Head of branch"),
+    "insurance": N_("Insurance"),
+    "invitation": N_("Invitation"),
+    "light": N_("Light branch"),
+    "loan": N_("Loan"),
+    "lobby": N_("Lobby"),
+    "male": N_("Male"),
+    "manager": N_("Relationship manager"),
+    "meeting": N_("Meeting"),
+    "merchant": N_("Merchant"),
+    "metal": N_("Precious metal"),
+    "mobile": N_("Mobile bank"),
+    "personal": N_("Personal"),
+    "pos": N_("POS"),
+    "sms": N_("SMS service"),
+    "teller": N_("Teller"),
+    "term": N_("Term deposit"),
+    "true": N_("Yes"),
+    "valid_call": N_("Valid call"),
+    "wealth": N_("Wealth product"),
+    "web": N_("Online bank"),
+}
+FIELDS = {
+    "address": N_("Address"),
+    "family": N_("Family"),
+    "gender": N_("Gender"),
+    "id_expiry": N_("Expiry of the identity document"),
+    "id_number": N_("Number of the identity document"),
+    "id_type": N_("Kind of identity document"),
+    "income": N_("Income"),
+    "industry": N_("Industry"),
+    "marketing_consent": N_("Consent to marketing"),
+    "name": N_("Name"),
+    "nationality": N_("Nationality"),
+    "occupation": N_("Occupation"),
+    "phone": N_("Telephone"),
+    "risk_rating": N_("Risk rating"),
+}
+ABOVE = " and above"
+PENETRATION = "penetration_"
+
+
+def label(name: Any, kind: str = "") -> str:
+    """Return what a reader calls a column, a tier, a product or another category.
+
+    Parameters
+    ----------
+    name : str
+        Its name in tables and rules.
+    kind : str, optional
+        ``column``, ``tier`` or the column that the category stands in, where the same name has
+        two meanings (the product `term` and the column `term`). By default a category comes
+        before a column.
+
+    Returns
+    -------
+    str
+        In the language of the moment. What nobody gave a label is tidied in English, and taken
+        from the contract in Chinese where it is a column of it.
+
+    Examples
+    --------
+    >>> label("aum_share"), label("demand"), label("Basic"), label("some_column")
+    ('Share of AUM', 'Demand deposit', 'Basic', 'Some column')
+    """
+    text = str(name)
+    if kind != "column":
+        found = _category(text)
+        if found is not None:
+            return found
+    if text.startswith(PENETRATION):
+        return _("{product}, penetration").format(product=label(text.removeprefix(PENETRATION)))
+    if text in COLUMNS or text in FIELDS:
+        return _(COLUMNS.get(text) or FIELDS[text])
+    chinese = current_language() != "en"
+    if chinese and text in _contract_names():
+        return _contract_names()[text]
+    tidy = text.replace("_", " ").strip()
+    return _(tidy[:1].upper() + tidy[1:] if text.isidentifier() and text.islower() else text)
+
+
+def _category(text: str) -> str | None:
+    if text.endswith(ABOVE):
+        return _("{tier} and above").format(tier=label(text.removesuffix(ABOVE)))
+    if text in CATEGORIES:
+        return _(CATEGORIES[text])
+    tiers = _tier_names()
+    if text in tiers:
+        return text if current_language() == "en" else tiers[text]
+    return None
+
+
+@cache
+def _contract_names() -> dict[str, str]:
+    """Chinese names of tables' columns; the first table that has a name decides."""
+    names: dict[str, str] = {}
+    for table in TABLES.values():
+        for column in table.columns.values():
+            names.setdefault(column.name, column.zh)
+    return names
+
+
+def _tier_names() -> dict[str, str]:
+    """Chinese names of tiers; a bank's own rules are read too, and the first rule decides."""
+    names: dict[str, str] = {}
+    for rule in load_rules("tiers").values():
+        for tier in rule.get("tiers", ()):
+            names.setdefault(str(tier["en"]), str(tier["zh"]))
+    return names
+
+
+def shown_names() -> frozenset[str]:
+    """All Chinese names that rules and contract show, for the font."""
+    root = files("segmentation")
+    rules = [path for path in root.joinpath("rules").iterdir() if path.name.endswith(".toml")]
+    texts = [p.read_text("utf-8") for p in (*rules, root.joinpath("data", "contract.toml"))]
+    return frozenset("".join(texts))
