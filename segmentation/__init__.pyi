@@ -1,5 +1,6 @@
 # data: tables in
 from .data.bank import Bank
+from .data.checks import check_bank
 from .data.contract import TABLES
 from .data.errors import MissingTable, TableError
 from .data.public import read_berka, read_hillstrom
@@ -11,6 +12,7 @@ from .customers.migrations import Migration, migration
 from .customers.panels import monthly_panel, monthly_panels
 from .customers.populations import merge_small_tiers, tier_table
 from .customers.projections import markov_value, project
+from .customers.quality import completeness, completeness_parts
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 
 # publish: what leaves
@@ -24,6 +26,9 @@ __all__ = [
     "TableError",
     "TierRule",
     "assign_tier",
+    "check_bank",
+    "completeness",
+    "completeness_parts",
     "markov_value",
     "merge_small_tiers",
     "migration",

@@ -175,8 +175,11 @@ def typed(column: Column, dtype: nw.dtypes.DType) -> nw.Expr:
         if dtype.is_float():  # whole numbers that pandas made float because some are missing
             value = value.cast(nw.Int64)
         return value if dtype == nw.String else value.cast(nw.String)
+    if column.type in ("date", "month", "time") and not dtype.is_temporal():
+        # Polars casts no text to a date, and a column of nulls may be of any type.
+        value, dtype = value if dtype == nw.String else value.cast(nw.String), nw.String()
     if column.type in ("date", "month"):
-        if dtype == nw.String:  # Polars has no cast from text to a date
+        if dtype == nw.String:
             value = value.str.slice(0, 10).str.to_date(format="%Y-%m-%d")
         value = value if dtype == nw.Date else value.cast(nw.Date)
         return value.dt.truncate("1mo").cast(nw.Date) if column.type == "month" else value

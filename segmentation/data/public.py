@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def read_berka(folder: str | Path) -> Bank:
     own = connection()
     found = {name: own.sql(query.format(**scans)) for name, query in QUERIES.items()}
     # All but the transactions are computed once, into Arrow memory that goes when they do.
-    kept = {
+    kept: dict[str, Any] = {
         n: t if n == "transactions" else own.from_arrow(t.to_arrow_table())
         for n, t in found.items()
     }
