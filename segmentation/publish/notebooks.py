@@ -1,0 +1,292 @@
+"""The notebooks: which there are, which tables each needs, and the form in which they are kept."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from segmentation.data.errors import TableError
+
+if TYPE_CHECKING:
+    from segmentation.publish.kernels import Run, Step
+
+__all__ = ["Notebook", "canonical_form", "find_notebooks", "read_needs", "rewrite_notebooks"]
+
+NUMBERED = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
+CHECKOUT = Path(__file__).resolve().parents[2]
+LESSON_TAGS = frozenset({"exercise", "solution"})
+"""Tags of the cells that only lessons show."""
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook in the folder of notebooks.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is.
+
+    Examples
+    --------
+    >>> Notebook(Path("notebooks/02_customer_tiers.ipynb")).name
+    '02_customer_tiers'
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Its file's name without the ending."""
+        return self.path.stem
+
+    @cached_property
+    def content(self) -> NotebookNode:
+        """Its cells, as they are in the file.
+
+        Raises
+        ------
+        TableError
+            If the file is not a notebook.
+        """
+        return read_notebook(self.path)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Tables of the bank that it cannot do without."""
+        return read_needs(self.content)
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook of the current format."""
+    try:
+        return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call, no-any-return]
+    except (ValueError, AttributeError, KeyError):
+        raise TableError(path.name, "the file is not a Jupyter notebook", "Restore it.") from None
+
+
+def find_notebooks(
+    names: Iterable[str] = (), folder: str | Path | None = None
+) -> tuple[Notebook, ...]:
+    """Return the numbered notebooks (``NN_name.ipynb``), in order.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The names wanted, or only their numbers: ``"02_customer_tiers"`` or ``"02"``. All if empty.
+    folder : path, optional
+        The folder of notebooks. By default `notebooks` of the checkout that the package is in, or
+        else of the current folder.
+
+    Raises
+    ------
+    TableError
+        If there are no notebooks, or none of a wanted name.
+
+    Examples
+    --------
+    >>> find_notebooks(folder="nowhere")
+    Traceback (most recent call last):
+    ...
+    segmentation.data.errors.TableError: notebooks: no notebooks here. Give the folder ...
+    """
+    places = [CHECKOUT / "notebooks", Path("notebooks")] if folder is None else [Path(folder)]
+    for place in places:
+        found = [p for p in sorted(place.glob("*.ipynb")) if NUMBERED.fullmatch(p.name)]
+        if found:
+            return _wanted([Notebook(path.resolve()) for path in found], list(names))
+    raise TableError(
+        "notebooks",
+        "no notebooks here",
+        "Give the folder that holds them, or run in a checkout of the project.",
+    )
+
+
+def _wanted(notebooks: Sequence[Notebook], names: Sequence[str]) -> tuple[Notebook, ...]:
+    keys = [name.removesuffix(".ipynb").rsplit("/", 1)[-1] for name in names]
+    known = {key for n in notebooks for key in (n.name, n.name[:2])}
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        raise TableError(
+            "notebooks",
+            f"no notebook named {', '.join(unknown)}",
+            f"There are: {', '.join(n.name for n in notebooks)}.",
+        )
+    return tuple(n for n in notebooks if not keys or {n.name, n.name[:2]} & set(keys))
+
+
+def read_needs(notebook: NotebookNode) -> tuple[str, ...]:
+    """Return the tables that a notebook names in its ``open_bank(needs=(…))``.
+
+    Examples
+    --------
+    >>> cell = nbformat.v4.new_code_cell('bank = seg.open_bank(needs=("customers", "balances"))')
+    >>> read_needs(nbformat.v4.new_notebook(cells=[cell]))
+    ('customers', 'balances')
+    """
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        for node in ast.walk(_parse(cell.source)):
+            if isinstance(node, ast.Call) and _called(node) == "open_bank":
+                return _literal_needs(node)
+    return ()
+
+
+def _parse(source: str) -> ast.Module:
+    """The syntax of a cell; one that does not parse (a magic, a mistake) has none."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.Module([], [])
+
+
+def _called(call: ast.Call) -> str | None:
+    return getattr(call.func, "attr", None) or getattr(call.func, "id", None)
+
+
+def _literal_needs(call: ast.Call) -> tuple[str, ...]:
+    value = next((k.value for k in call.keywords if k.arg == "needs"), None)
+    if value is None and len(call.args) > 1:
+        value = call.args[1]
+    if value is None:
+        return ()
+    try:
+        needs = ast.literal_eval(value)
+    except ValueError:
+        raise TableError(
+            "notebook",
+            "the needs of open_bank are not written out",
+            "Write them as a tuple of names of tables.",
+        ) from None
+    return (needs,) if isinstance(needs, str) else tuple(needs)
+
+
+def is_lesson_only(cell: NotebookNode) -> bool:
+    """Whether a cell is an exercise or a solution, which no report shows."""
+    return bool(LESSON_TAGS & set(cell.metadata.get("tags", ())))
+
+
+def canonical_form(notebook: NotebookNode) -> str:
+    """Return a run notebook as the text that is committed: the same after every run.
+
+    Cell ids count from ``cell-01``, executions from 1; there is no timing, no trust mark, no patch
+    version, and the parts of an output are in order of their media type.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        A notebook, run from top to bottom.
+
+    Returns
+    -------
+    str
+        Its JSON, with a line feed at the end.
+
+    Examples
+    --------
+    >>> cell = nbformat.v4.new_code_cell("1 + 1", execution_count=7, id="x")
+    >>> text = canonical_form(nbformat.v4.new_notebook(cells=[cell]))
+    >>> '"id": "cell-01"' in text, '"execution_count": 1' in text
+    (True, True)
+    """
+    width = max(2, len(str(len(notebook.cells))))
+    cells, count = [], 0
+    for number, cell in enumerate(notebook.cells, start=1):
+        tags = sorted(cell.metadata.get("tags", ()))
+        kept: dict[str, Any] = {
+            "cell_type": cell.cell_type,
+            "id": f"cell-{number:0{width}d}",
+            "metadata": {"tags": tags} if tags else {},
+            "source": cell.source.rstrip(),
+        }
+        if cell.cell_type == "code":
+            ran = cell.execution_count is not None
+            count += ran
+            kept["execution_count"] = count if ran else None
+            kept["outputs"] = [_canonical_output(o, count) for o in _joined(cell.outputs)]
+        cells.append(kept)
+    whole = nbformat.from_dict(  # type: ignore[no-untyped-call]
+        {
+            "cells": cells,
+            "metadata": {
+                "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+                "language_info": {"name": "python", "version": "3"},
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+    )
+    text: str = nbformat.writes(whole, version=4)  # type: ignore[no-untyped-call]
+    return text.rstrip("\n") + "\n"
+
+
+def _joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """Put together what a stream sent in pieces, whose cuts depend on time."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if output.output_type == "stream" and last is not None and last.get("name") == output.name:
+            last["text"] = last["text"] + output.text
+        else:
+            joined.append(NotebookNode(output))  # type: ignore[no-untyped-call]
+    return joined
+
+
+def _canonical_output(output: NotebookNode, count: int) -> dict[str, Any]:
+    kept = {k: v for k, v in output.items() if k not in ("transient", "data")}
+    if "data" in output:
+        kept["data"] = dict(sorted(output.data.items()))
+    if output.output_type == "execute_result":
+        kept["execution_count"] = count
+    return kept
+
+
+def write_aside(path: Path, text: str) -> None:
+    """Write a file under another name first, so that there is never half a file under its own."""
+    aside = path.with_name(f".{path.name}.new")
+    aside.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(aside, path)
+
+
+def rewrite_notebooks(
+    names: Iterable[str] = (),
+    folder: str | Path | None = None,
+    *,
+    on_step: Callable[[Step], None] | None = None,
+) -> list[Run]:
+    """Run the notebooks on the demonstration bank, in English, and keep them with their outputs.
+
+    A notebook that fails is left as it was.
+
+    Parameters
+    ----------
+    names, folder
+        As of `find_notebooks`.
+    on_step : callable, optional
+        Called after each cell.
+
+    Returns
+    -------
+    list of Run
+        One for each notebook, in order.
+    """
+    from segmentation.publish.kernels import run_notebooks
+
+    # What is committed never comes from a bank's own data or rules.
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("SEGMENTATION_")}
+    jobs = [(notebook, "en") for notebook in find_notebooks(names, folder)]
+    runs = run_notebooks(jobs, environment=environ, on_step=on_step)
+    for run in runs:
+        if run.error is None:
+            write_aside(run.notebook.path, canonical_form(run.content))
+    return runs

@@ -1,0 +1,289 @@
+"""Pages: one HTML file a notebook and language, and the index that leads to all of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from html import unescape
+from importlib.resources import files
+from typing import Any
+
+from nbformat import NotebookNode
+
+from segmentation.data.errors import TableError
+from segmentation.figures.language import LANGUAGES, translator
+from segmentation.publish.fonts import embedded_font
+from segmentation.publish.markdown import TAG, Prose, to_html
+from segmentation.publish.notebooks import is_lesson_only
+from segmentation.publish.outputs import Figure, Headlines, Markup, pieces
+
+__all__ = [
+    "Entry",
+    "Summary",
+    "file_name",
+    "index_name",
+    "read_summary",
+    "render_index",
+    "render_report",
+]
+
+LIMIT = 500_000
+"""Bytes that a report may have."""
+OWN_NAMES = {"en": "English", "zh_CN": "中文"}
+SUMMARY = re.compile(r'<meta name="segmentation" content="([^"]*)">')
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the index says of a report; the report carries it, so that no list is kept beside."""
+
+    name: str
+    title: str
+    question: str
+    as_of: str = ""
+    scope: str = ""
+    source: str = ""
+    currency: str = ""
+    version: str = ""
+    headline: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the index: a report's summary, whether there is a file, and why not."""
+
+    summary: Summary
+    built: bool
+    lacks: tuple[str, ...] = ()
+    failed: bool = False
+
+
+def file_name(name: str, language: str) -> str:
+    """Return the name of a report's file.
+
+    Examples
+    --------
+    >>> file_name("02_customer_tiers", "zh_CN")
+    '02_customer_tiers.zh_CN.html'
+    """
+    return f"{name}.{language}.html"
+
+
+def index_name(language: str) -> str:
+    """Return the name of the index's file; English is the one to open first."""
+    return "index.html" if language == LANGUAGES[0] else f"index.{language}.html"
+
+
+def render_report(
+    name: str, notebook: NotebookNode, language: str, languages: Sequence[str] = LANGUAGES
+) -> str:
+    """Return the page of a notebook that ran in `language`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the notebook.
+    notebook : NotebookNode
+        The notebook with the outputs of its run.
+    language : str
+        Language of the run; prose is translated to it.
+    languages : sequence of str, optional
+        Languages that the page links to.
+
+    Returns
+    -------
+    str
+        One HTML file without code or script, that makes no request.
+
+    Raises
+    ------
+    TableError
+        If an output must not be published, there are no headline figures, or the page is larger
+        than 500 KB.
+    """
+    title, lead, body = _opening(notebook, language)
+    prose = Prose()
+    facts: dict[str, Any] | None = None
+    blocks: list[Figure | Markup | str] = []
+    for number, cell in enumerate(body, start=len(notebook.cells) - len(body) + 1):
+        if is_lesson_only(cell):
+            continue
+        if cell.cell_type == "markdown":
+            blocks.append(prose.html(_translated(cell.source, language)))
+        elif cell.cell_type == "code":
+            for piece in pieces(cell, number):
+                if isinstance(piece, Headlines):
+                    facts = facts or piece.content
+                else:
+                    blocks.append(piece)
+    if facts is None or not facts.get("figures"):
+        raise TableError(name, "the page has no headline figures", "Call seg.headlines in it.")
+    summary = _summary(name, title, lead, facts)
+    page = _render(
+        "report.html.j2",
+        language,
+        summary=summary,
+        summary_json=json.dumps(asdict(summary), ensure_ascii=False),
+        title=title,
+        lead=lead,
+        facts=facts,
+        blocks=[_block(block) for block in blocks],
+        sections=[(anchor, text) for level, anchor, text in prose.headings if level == 2],
+        others=[(x, file_name(name, x)) for x in languages if x != language],
+        index=index_name(language),
+    )
+    size = len(page.encode())
+    if size > LIMIT:
+        raise TableError(
+            name, f"the page has {size / 1000:,.0f} KB, and may have 500", "Draw fewer pictures."
+        )
+    return page
+
+
+def render_index(
+    entries: Sequence[Entry], language: str, languages: Sequence[str] = LANGUAGES
+) -> str:
+    """Return the page that leads to all reports of a language.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        A line for each notebook, in order.
+    language : str
+        Language of the page.
+    languages : sequence of str, optional
+        Languages that the page links to.
+    """
+    return _render(
+        "index.html.j2",
+        language,
+        title=labels(language)["all_reports"],
+        built=[(e, file_name(e.summary.name, language)) for e in entries if e.built],
+        absent=[e for e in entries if not e.built],
+        others=[(x, index_name(x)) for x in languages if x != language],
+    )
+
+
+def describe(name: str, notebook: NotebookNode, language: str) -> Summary:
+    """Return what can be said of a report that was not built: its title and question."""
+    title, lead, _ = _opening(notebook, language)
+    return Summary(name, title, _first_paragraph(lead))
+
+
+def read_summary(page: str) -> Summary | None:
+    """Return the summary that a report carries, or None if the page is no report of ours."""
+    found = SUMMARY.search(page)
+    if found is None:
+        return None
+    try:
+        return Summary(**json.loads(unescape(found[1])))
+    except (TypeError, ValueError):
+        return None
+
+
+@cache
+def labels(language: str) -> dict[str, str]:
+    """Return what pages say beside a notebook's own words."""
+    _ = translator(language)
+    return {
+        "skip": _("Skip to the content"),
+        "all_reports": _("All reports"),
+        "contents": _("Contents"),
+        "answer": _("The answer in figures"),
+        "as_of": _("As of"),
+        "scope": _("Scope"),
+        "source": _("Data"),
+        "currency": _("Currency"),
+        "version": _("Version"),
+        "notes": _("What to know when reading"),
+        "languages": _("Languages"),
+        "question": _("Questions answered"),
+        "absent": _("Not built"),
+        "lacks": _("The data lack:"),
+        "failed": _("The last build failed; see build.log."),
+        "failed_old": _("The last build failed; this is the last good report."),
+        "not_yet": _("Not built yet."),
+        "none": _("There is no report yet."),
+        "about": _("Each report answers one question, in one file that works without a network."),
+    }
+
+
+def _opening(notebook: NotebookNode, language: str) -> tuple[str, str, list[NotebookNode]]:
+    """The title, the HTML that leads in, and the cells that follow."""
+    first = notebook.cells[0] if notebook.cells else None
+    if first is None or first.cell_type != "markdown" or not first.source.startswith("# "):
+        raise TableError(
+            "cell 1", "a notebook opens with its title and question", "Begin with '# Title'."
+        )
+    heading, _, rest = _translated(first.source, language).partition("\n")
+    title = unescape(TAG.sub("", to_html(heading.removeprefix("# ").strip())))
+    return title, to_html(rest.strip()), list(notebook.cells[1:])
+
+
+def _translated(source: str, language: str) -> str:
+    if language == LANGUAGES[0]:
+        return source
+    from segmentation.publish.catalogue import translate_markdown
+
+    return str(translate_markdown(source, language))
+
+
+def _first_paragraph(html: str) -> str:
+    found = re.search(r"<p>(.*?)</p>", html, re.DOTALL)
+    return " ".join(unescape(TAG.sub("", found[1])).split()) if found else ""
+
+
+def _summary(name: str, title: str, lead: str, facts: dict[str, Any]) -> Summary:
+    first = facts["figures"][0]
+    known = {k: str(facts.get(k, "")) for k in ("as_of", "scope", "source", "currency", "version")}
+    summary = Summary(name, title, _first_paragraph(lead), **known)
+    return replace(summary, headline=str(first["label"]), value=str(first["value"]))
+
+
+def _block(block: Figure | Markup | str) -> dict[str, Any]:
+    """A part of the page as the template wants it."""
+    if isinstance(block, Figure):
+        return {"figure": block, "html": ""}
+    return {"figure": None, "html": block if isinstance(block, str) else block.html}
+
+
+def _render(template: str, language: str, **values: Any) -> str:
+    """Fill in a template, with the font and the style it needs and the policy that allows them."""
+    from markupsafe import Markup as Safe
+
+    words = labels(language)
+    values |= {"lang": language.replace("_", "-"), "words": words, "own_names": OWN_NAMES}
+    body = _templates().get_template(template)
+    bare = body.render(style="", policy="", **values)
+    shown = unescape(bare)
+    style = _file("page.css") + embedded_font(shown)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; font-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return str(body.render(style=Safe(style), policy=policy, **values))
+
+
+def _file(name: str) -> str:
+    return files("segmentation.publish").joinpath("templates", name).read_text("utf-8")
+
+
+@cache
+def _templates() -> Any:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    return Environment(
+        loader=FunctionLoader(_file),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
