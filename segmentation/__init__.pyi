@@ -6,6 +6,7 @@ from .data.errors import MissingTable, TableError
 from .data.public import read_berka, read_hillstrom
 
 # customers: who they are
+from .customers.concentrations import concentration, pareto_tail
 from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
 from .customers.migrations import Migration, migration
@@ -29,6 +30,7 @@ __all__ = [
     "check_bank",
     "completeness",
     "completeness_parts",
+    "concentration",
     "markov_value",
     "merge_small_tiers",
     "migration",
@@ -36,6 +38,7 @@ __all__ = [
     "monthly_panel",
     "monthly_panels",
     "near_threshold",
+    "pareto_tail",
     "project",
     "read_berka",
     "read_hillstrom",
