@@ -187,7 +187,7 @@ def test_the_front_door_hands_on_what_the_stub_says():
     assert len(listed) == len(set(listed))
     for name in listed:
         found = getattr(seg, name)
-        assert inspect.getdoc(found), name
+        assert not callable(found) or inspect.getdoc(found), name
 
 
 @pytest.mark.parametrize("name", CALLED_FROM_OUTSIDE)
