@@ -3,6 +3,7 @@ from .data.bank import Bank
 from .data.checks import check_bank
 from .data.contract import TABLES
 from .data.errors import MissingTable, TableError
+from .data.network import simulate_bank
 from .data.public import read_berka, read_hillstrom
 
 # customers: who they are
@@ -10,11 +11,13 @@ from .customers.concentrations import concentration, pareto_tail
 from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
 from .customers.migrations import Migration, migration
+from .customers.missingness import Missingness, missingness_model
 from .customers.panels import monthly_panel, monthly_panels
 from .customers.populations import merge_small_tiers, tier_table
-from .customers.projections import markov_value, project
+from .customers.projections import project
 from .customers.quality import completeness, completeness_parts
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
+from .customers.values import markov_value
 
 # publish: what leaves
 from .publish.disclosure import suppress_counts, suppress_sums
@@ -24,6 +27,7 @@ __all__ = [
     "Bank",
     "Migration",
     "MissingTable",
+    "Missingness",
     "TableError",
     "TierRule",
     "assign_tier",
@@ -34,6 +38,7 @@ __all__ = [
     "markov_value",
     "merge_small_tiers",
     "migration",
+    "missingness_model",
     "month_end_lift",
     "monthly_panel",
     "monthly_panels",
@@ -42,6 +47,7 @@ __all__ = [
     "project",
     "read_berka",
     "read_hillstrom",
+    "simulate_bank",
     "suppress_counts",
     "suppress_sums",
     "tier_rule",
