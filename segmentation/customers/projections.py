@@ -1,20 +1,16 @@
-"""Where customers will be if they go on moving as they did, and what that is worth."""
+"""Where customers will be if they go on moving as they did."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from segmentation.customers.chains import TOLERANCE, Floats, stochastic, vector, whole
 from segmentation.data.errors import TableError
 
-__all__ = ["markov_value", "project"]
-
-Floats = npt.NDArray[np.float64]
-TOLERANCE = 1e-9
+__all__ = ["project"]
 
 
 def project(
@@ -71,18 +67,18 @@ def project(
     >>> project([[0.5, 0.5], [0.0, 1.0]], [100, 0], 2)["customers"].tolist()
     [100.0, 0.0, 50.0, 50.0, 25.0, 75.0]
     """
-    states, matrix = _stochastic(shares, "shares")
-    counts = _vector(start, states, "start")
+    states, matrix = stochastic(shares, "shares")
+    counts = vector(start, states, "start")
     if (counts < 0).any():
         raise TableError("start", "customers are not negative", "Check the counts.")
-    _whole(periods, "periods")
-    whole = bool(np.allclose(counts, np.round(counts), rtol=0, atol=TOLERANCE))
-    rows = None if observed is None else _vector(observed, states, "observed")
+    whole(periods, "periods")
+    countable = bool(np.allclose(counts, np.round(counts), rtol=0, atol=TOLERANCE))
+    rows = None if observed is None else vector(observed, states, "observed")
     frames = []
     power = np.eye(len(states))
     powers = [power]
     for period in range(periods + 1):
-        if not whole:
+        if not countable:
             low = high = np.full(len(states), np.nan)
         elif rows is None:
             low, high = _limits(np.round(counts), power, level)
@@ -100,93 +96,6 @@ def project(
         power = power @ matrix
         powers.append(power)
     return pd.concat(frames, ignore_index=True)
-
-
-def markov_value(
-    transition: Any, reward: Any, discount: float, horizon: int | None = None
-) -> pd.Series[float] | Floats:
-    """Expected discounted value of a customer in each state.
-
-    ``V = Σ_{t=0}^{T} (P/(1+d))ᵗ·R``, and for ever ``V = (I − P/(1+d))⁻¹·R``: the reward of the
-    state that a customer is in now is received at once, the next one a period later. It follows
-    from its inputs without an error of its own; that of the transition is what `migration` gives.
-
-    Parameters
-    ----------
-    transition : square DataFrame or array
-        Row-stochastic: rows where from, columns where to.
-    reward : mapping, Series or array
-        Yuan a period, one a state.
-    discount : float
-        d, a period (0.03 is 3 %).
-    horizon : int, optional
-        Last period T that counts; by default for ever.
-
-    Returns
-    -------
-    Series or array
-        Yuan, one a state: a Series where `transition` is a DataFrame.
-
-    Raises
-    ------
-    TableError
-        If the transition is not square or its rows do not add up to 1, a reward is missing, the
-        discount is negative, or the sum for ever is not finite: without a discount, customers may
-        not stay for ever where there is a reward.
-
-    References
-    ----------
-    Pfeifer & Carraway (2000), Modeling customer relationships as Markov chains, Journal of
-    Interactive Marketing 14(2).
-
-    Examples
-    --------
-    A customer stays with chance 0.8 and brings 10 a period: 10 · (1 + d)/(1 + d − 0.8).
-
-    >>> markov_value([[0.8, 0.2], [0.0, 1.0]], [10, 0], 0.2).round(2).tolist()
-    [30.0, 0.0]
-    """
-    states, matrix = _stochastic(transition, "transition")
-    rewards = _vector(reward, states, "reward", complete=True)
-    if not np.isfinite(discount) or discount < 0:
-        raise TableError("discount", "a rate is 0 or more", "Pass 0.03 for 3 %.")
-    step = matrix / (1 + discount)
-    if horizon is None:
-        value = _for_ever(matrix, rewards, discount)
-    else:
-        _whole(horizon, "horizon")
-        value = rewards
-        for _ in range(horizon):
-            value = rewards + step @ value
-    if isinstance(transition, pd.DataFrame):
-        return pd.Series(value, index=pd.Index(states, name="state"), name="value")
-    return value
-
-
-def _for_ever(matrix: Floats, rewards: Floats, discount: float) -> Floats:
-    """(I − P/(1+d))⁻¹·R; without a discount over the states that customers leave for good."""
-    value = np.zeros(len(rewards))
-    moving = np.ones(len(rewards), bool)
-    if discount == 0:
-        moving = ~_lasting(matrix)
-        if (rewards[~moving] != 0).any():
-            raise TableError(
-                "discount",
-                "without a discount the value for ever is finite only where customers end in "
-                "states without reward",
-                "Pass a discount, a horizon, or the state of those who left with reward 0.",
-            )
-    inner = np.eye(int(moving.sum())) - matrix[np.ix_(moving, moving)] / (1 + discount)
-    value[moving] = np.linalg.solve(inner, rewards[moving])
-    return value
-
-
-def _lasting(matrix: Floats) -> npt.NDArray[np.bool_]:
-    """The states that, once a customer is among them, are never all left: recurrent ones."""
-    reach = (matrix > 0) | np.eye(len(matrix), dtype=bool)
-    for middle in range(len(matrix)):
-        reach |= reach[:, [middle]] & reach[[middle], :]
-    return np.asarray((~reach | reach.T).all(axis=1))
 
 
 def _limits(counts: Floats, power: Floats, level: float) -> tuple[Floats, Floats]:
@@ -237,75 +146,3 @@ def _wider(
             variance = variance + (spread / n if n > 0 else 0)
     expected, reach = counts @ now, norm.isf((1 - level) / 2) * np.sqrt(np.clip(variance, 0, None))
     return np.clip(expected - reach, 0, counts.sum()), np.clip(expected + reach, 0, counts.sum())
-
-
-def _stochastic(shares: Any, name: str) -> tuple[list[Any], Floats]:
-    """States and matrix, or an error that says what keeps it from being row-stochastic."""
-    if isinstance(shares, pd.DataFrame):
-        shares = _squared(shares)
-        states = list(shares.columns)
-        if not shares.columns.is_unique:
-            raise TableError(name, "each state occurs once", "Name the states apart.")
-    matrix = _numbers(shares, name)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
-        raise TableError(
-            name, "rows and columns are the same states", "Pass `Migration.transition`."
-        )
-    if not isinstance(shares, pd.DataFrame):
-        states = list(range(len(matrix)))
-    if empty := int((~np.isfinite(matrix)).any(axis=1).sum()):
-        raise TableError(
-            name,
-            "each state's shares are known",
-            "Nobody was seen there: merge the tier with its neighbour.",
-            rows=empty,
-        )
-    bad = (matrix < -TOLERANCE).any(axis=1) | (np.abs(matrix.sum(axis=1) - 1) > TOLERANCE)
-    if bad.any():
-        raise TableError(
-            name,
-            "shares of a row are not negative and add up to 1",
-            "Divide each row by its sum, with those who left as a state.",
-            rows=int(bad.sum()),
-        )
-    return states, matrix
-
-
-def _squared(shares: pd.DataFrame) -> pd.DataFrame:
-    """Columns without a row absorb; rows without a column are left out."""
-    if not shares.index.is_unique:
-        raise TableError("shares", "each state occurs once", "Name the states apart.")
-    square = shares.reindex(index=[s for s in shares.columns if s in shares.index])
-    for state in shares.columns.difference(square.index, sort=False):
-        square.loc[state] = (shares.columns == state).astype(float)
-    return square.reindex(shares.columns)
-
-
-def _vector(values: Any, states: list[Any], name: str, complete: bool = False) -> Floats:
-    """One number a state, by name where it has names."""
-    if isinstance(values, Mapping):
-        values = pd.Series(dict(values))
-    if isinstance(values, pd.Series) and not values.index.equals(pd.RangeIndex(len(states))):
-        strangers = [state for state in values.index if state not in states]
-        lacking = [state for state in states if state not in values.index]
-        if strangers or (complete and lacking) or not values.index.is_unique:
-            raise TableError(name, "one number a state, by the names of the states", "Name them.")
-        values = values.reindex(states, fill_value=0)
-    vector = _numbers(values, name)
-    if vector.shape != (len(states),):
-        raise TableError(name, "one number a state", "Give as many as there are states.")
-    if not np.isfinite(vector).all():
-        raise TableError(name, "numbers are known and finite", "Fill them.")
-    return vector
-
-
-def _numbers(values: Any, name: str) -> Floats:
-    try:
-        return np.asarray(values, float)
-    except (TypeError, ValueError):
-        raise TableError(name, "all of it is numbers", "Convert it, and square it.") from None
-
-
-def _whole(number: Any, name: str) -> None:
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
-        raise TableError(name, "a whole number of periods, 0 or more", "Pass for example 12.")

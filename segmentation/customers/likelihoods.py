@@ -1,0 +1,104 @@
+"""The maximum of a binomial likelihood over levels of terms, separated levels included."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+__all__ = ["Maximum", "likelihood", "maximum", "separated"]
+
+Floats = npt.NDArray[np.float64]
+FAR = 12.0  # log odds beyond which an estimate is on its way to infinity
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """The maximum of the likelihood: its value, the rank of the design, estimate and error."""
+
+    likelihood: float
+    rank: int
+    estimates: dict[tuple[str, str], tuple[float, float]]
+
+
+def maximum(cells: pd.DataFrame, levels: dict[str, list[str]]) -> Maximum:
+    """Maximise over all levels.
+
+    In a level where all or none are missing the maximum is at an infinite estimate, where its cells
+    add nothing to the log-likelihood: they are set apart, and the rest is fitted.
+    """
+    keys = [(term, name) for term, names in levels.items() for name in names[1:]]
+    dummies = [(cells[term] == name).to_numpy(float) for term, name in keys]
+    design: Floats = np.column_stack([np.ones(len(cells)), *dummies])
+    rank = len(_independent(design))
+    estimates = dict.fromkeys(keys, (np.nan, np.nan))
+    rest, infinite = separated(cells, levels)
+    estimates.update({key: (sign * np.inf, np.nan) for key, sign in infinite.items()})
+    if not len(rest) or not 0 < rest["missing"].sum() < rest["n"].sum():
+        return Maximum(0.0, rank, estimates)
+    n, missing = rest["n"].to_numpy(float), rest["missing"].to_numpy(float)
+    design = design[rest.index]
+    columns = _independent(design)
+    values, errors, means = _glm(design[:, columns], n, missing)
+    for column, value, error in zip(columns, values, errors, strict=True):
+        if column and abs(value) > FAR:
+            estimates[keys[column - 1]] = (np.sign(value) * np.inf, np.nan)
+        elif column:
+            estimates[keys[column - 1]] = (float(value), float(error))
+    return Maximum(likelihood(n, missing, means), rank, estimates)
+
+
+def separated(
+    cells: pd.DataFrame, levels: dict[str, list[str]]
+) -> tuple[pd.DataFrame, dict[tuple[str, str], int]]:
+    """Cells without those of levels where all or none are missing, and the sign of these."""
+    infinite: dict[tuple[str, str], int] = {}
+    rest = cells
+    while True:
+        found = {}
+        for term in levels:
+            sums = rest.groupby(term)[["n", "missing"]].sum()
+            for name in sums.index[sums["missing"] == 0]:
+                found[term, name] = -1
+            for name in sums.index[sums["missing"] == sums["n"]]:
+                found[term, name] = 1
+        if not found:
+            return rest, infinite
+        infinite.update(found)
+        for term, name in found:
+            rest = rest[rest[term] != name]
+
+
+def _independent(design: Floats) -> list[int]:
+    """Columns that are no combination of those before them (a manager is of one branch only).
+
+    Gram and Schmidt on the cross-products, which are no larger than the columns are many.
+    """
+    left = design.T @ design
+    sizes = np.diag(left).copy()
+    kept = []
+    for number, size in enumerate(sizes):
+        if left[number, number] > 1e-9 * max(size, 1.0):
+            kept.append(number)
+            row = left[number].copy()
+            left = left - np.outer(row, row) / row[number]
+    return kept
+
+
+def _glm(design: Floats, n: Floats, missing: Floats) -> tuple[Floats, Floats, Floats]:
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    with warnings.catch_warnings():  # separation is looked for here, and said in the result
+        warnings.simplefilter("ignore")
+        fit = GLM(np.column_stack([missing, n - missing]), design, family=Binomial()).fit(tol=1e-12)
+    return np.asarray(fit.params), np.asarray(fit.bse), np.asarray(fit.fittedvalues)
+
+
+def likelihood(n: Floats, missing: Floats, means: Floats) -> float:
+    from scipy.special import xlog1py, xlogy
+
+    return float((xlogy(missing, means) + xlog1py(n - missing, -means)).sum())
