@@ -125,12 +125,15 @@ def _scan(path: Path, layout: dict[str, str]) -> str:
 
 
 def _cell(name: str, kind: str, text: bool) -> str:
+    """The expression that reads a cell as `kind`, null where that cannot be done."""
+    # A cast of the bare column would be left to DuckDB's reader of CSV, which fails instead.
+    cell = f"trim({name})" if text or kind == "VARCHAR" else name
     if kind == "DATE":  # YYMMDD, all of one century
-        return f"try_strptime('19' || {name}, '%Y%m%d')::DATE" if text else f"{name}::DATE"
+        return f"try_strptime('19' || {cell}, '%Y%m%d')::DATE" if text else f"{cell}::DATE"
     if kind == "BIRTH":
-        number = f"TRY_CAST({name} AS BIGINT)"
+        number = f"TRY_CAST({cell} AS BIGINT)"
         return f"CASE WHEN {BORN.replace(name, number)} IS NOT NULL THEN {number} END"
-    return f"trim({name})" if kind == "VARCHAR" else f"TRY_CAST({name} AS {kind})"
+    return cell if kind == "VARCHAR" else f"TRY_CAST({cell} AS {kind})"
 
 
 def _validate(path: Path, layout: dict[str, str]) -> None:

@@ -323,7 +323,7 @@ def test_each_rule_but_nan_is_tried() -> None:
     assert {r.rule for r in findings.RULES} - tried == {R.NAN.rule, R.NOT_BELOW.rule}
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(3, 40), st.integers(1, 9), st.integers(0, 999))
 def test_a_clean_bank_gives_no_findings(customers: int, months: int, seed: int) -> None:
     table = check_bank(Bank(**clean_tables(customers, months, seed)))
@@ -331,7 +331,7 @@ def test_a_clean_bank_gives_no_findings(customers: int, months: int, seed: int) 
     assert list(table.columns) == COLUMNS
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.data())
 def test_counts_are_those_of_the_defects(data: st.DataObject) -> None:
     tables = clean_tables(20, 3)
