@@ -170,7 +170,8 @@ def test_no_file_bears_the_name_of_a_public_function():
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_file_has_at_most_three_hundred_lines(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 300
+    lines = path.read_text("utf-8").count("\n")
+    assert lines <= 300
 
 
 def test_the_front_door_hands_on_what_the_stub_says():
