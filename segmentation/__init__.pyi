@@ -5,9 +5,11 @@ from .data.contract import TABLES
 from .data.errors import MissingTable, TableError
 from .data.network import simulate_bank
 from .data.public import read_berka, read_hillstrom
+from .data.source import open_bank, write_bank
 
 # customers: who they are
 from .customers.concentrations import concentration, pareto_tail
+from .customers.duplicates import duplicate_candidates
 from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
 from .customers.migrations import Migration, migration
@@ -19,15 +21,31 @@ from .customers.quality import completeness, completeness_parts
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
 
+# figures: what it looks like
+from .figures.labels import label
+from .figures.language import translator
+from .figures.numbers import (
+    format_interval,
+    format_money,
+    format_month,
+    format_number,
+    format_percent,
+)
+from .figures.pictures import Picture
+
 # publish: what leaves
+from .publish.answers import Headline, headlines, reading
 from .publish.disclosure import suppress_counts, suppress_sums
+from .publish.tables import show_table
 
 __all__ = [
     "TABLES",
     "Bank",
+    "Headline",
     "Migration",
     "MissingTable",
     "Missingness",
+    "Picture",
     "TableError",
     "TierRule",
     "assign_tier",
@@ -35,6 +53,14 @@ __all__ = [
     "completeness",
     "completeness_parts",
     "concentration",
+    "duplicate_candidates",
+    "format_interval",
+    "format_money",
+    "format_month",
+    "format_number",
+    "format_percent",
+    "headlines",
+    "label",
     "markov_value",
     "merge_small_tiers",
     "migration",
@@ -43,14 +69,19 @@ __all__ = [
     "monthly_panel",
     "monthly_panels",
     "near_threshold",
+    "open_bank",
     "pareto_tail",
     "project",
     "read_berka",
     "read_hillstrom",
+    "reading",
+    "show_table",
     "simulate_bank",
     "suppress_counts",
     "suppress_sums",
     "tier_rule",
     "tier_table",
+    "translator",
     "wilson",
+    "write_bank",
 ]

@@ -44,7 +44,7 @@ COLUMNS = {
     "gap": N_("Distance to the threshold"),
     "gini": N_("Gini coefficient"),
     "high": N_("Upper end"),
-    "interval": N_("95 % interval"),
+    "interval": N_("95% interval"),
     "kind": N_("Kind"),
     "left": N_("Left"),
     "lift": N_("Month-end lift"),

@@ -154,7 +154,7 @@ def money_scale(amounts: Iterable[float], currency: str = "CNY") -> tuple[float,
     spoken = current_language()
     sizes = [abs(float(a)) for a in amounts if not _absent(a) and abs(float(a)) >= 0.005]
     least = min(sizes, default=0.0)
-    scale, name = next((s, n) for s, n in SCALES[spoken] if s == 1.0 or least >= 0.05 * s)
+    scale, name = next((s, n) for s, n in SCALES[spoken] if s == 1.0 or least >= 0.1 * s)
     digits = 0 if scale == 1.0 and least >= 10 else 2 if least < 10 * scale else 1
     if spoken == "en":
         return scale, f"{'¥' if currency == 'CNY' else currency}{name}", digits

@@ -1,0 +1,201 @@
+"""Columns of a shown table: what a column means, and so how its heading and cells are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from segmentation.figures.labels import label
+from segmentation.figures.language import _
+from segmentation.figures.numbers import (
+    NOTHING,
+    format_interval,
+    format_month,
+    format_number,
+    format_percent,
+    money_scale,
+)
+
+__all__ = ["HIDDEN", "Meanings", "Written", "write_columns"]
+
+HIDDEN = "·"
+"""What stands for a number that would tell of too few customers."""
+MONEY = frozenset(
+    [
+        *("after", "amount", "aum", "aum_average", "aum_end", "aum_quarter", "aum_year"),
+        *("average", "before", "change", "contribution", "cost", "debt", "end", "gap"),
+        *("headroom", "mean_aum", "monetary", "money", "reward", "threshold", "value"),
+    ]
+)
+SHARES = frozenset(["digital_share", "lift", "limit", "share"])
+PLAIN = frozenset(["year", "quarter", "period", "horizon", "rank", "day", "hour"])
+P_VALUES = frozenset(["p", "p_value", "pvalue"])
+RAW = ("_id", "name")
+
+
+@dataclass(frozen=True)
+class Meanings:
+    """Columns that are money and shares beside those known by name, and the currency."""
+
+    money: Collection[str] = ()
+    shares: Collection[str] = ()
+    currency: str = "CNY"
+
+    def of(self, name: str) -> str:
+        """Return money, percent, p, plain or number."""
+        if name in self.money:
+            return "money"
+        if name in self.shares:
+            return "percent"
+        if name in SHARES or name.endswith("_share") or name.startswith("penetration_"):
+            return "percent"
+        if name in MONEY:
+            return "money"
+        if name in P_VALUES:
+            return "p"
+        return "plain" if name in PLAIN or name.endswith("_code") else "number"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A column as text: its heading, its cells, and whether they are numbers."""
+
+    heading: str
+    cells: tuple[str, ...]
+    number: bool
+
+
+def write_columns(
+    table: pd.DataFrame, hidden: pd.DataFrame, meanings: Meanings, headings: dict[str, str]
+) -> list[Written]:
+    """Write the columns of a table; a lower and an upper end become one interval.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What may be shown, hidden cells null.
+    hidden : DataFrame of bool
+        Which cells are hidden.
+    meanings : Meanings
+        What its columns are.
+    headings : dict
+        Headings in place of the usual ones, by column.
+    """
+    names = [str(name) for name in table.columns]
+    written = []
+    for place, low, high in _places(names):
+        name = names[place]
+        gone = hidden.iloc[:, place].tolist()
+        if low is None or high is None:
+            column = _write(table.iloc[:, place], name, meanings)
+        else:
+            ends = table.iloc[:, low], table.iloc[:, high]
+            column = _write_interval(*ends, _of_interval(names, low), meanings)
+        heading = headings.get(name, column.heading)
+        pairs = zip(column.cells, gone, strict=True)
+        cells = tuple(HIDDEN if off else cell for cell, off in pairs)
+        written.append(Written(heading, cells, column.number))
+    return written
+
+
+def _places(names: Sequence[str]) -> Iterator[tuple[int, int | None, int | None]]:
+    """Give the place of each column to write, and for an interval those of its ends."""
+    for place, name in enumerate(names):
+        if name == "tier_code" and "tier" in names:
+            continue
+        stem, ends = _stem(name)
+        other = {"low": "high", "high": "low"}.get(ends)
+        partner = f"{stem}_{other}" if stem else other
+        if partner is None or partner not in names:
+            yield place, None, None
+        elif ends == "low":
+            yield place, place, names.index(partner)
+
+
+def _stem(name: str) -> tuple[str, str]:
+    stem, _, end = name.rpartition("_")
+    return (stem, end) if end in ("low", "high") else ("", name)
+
+
+def _of_interval(names: Sequence[str], low: int) -> str:
+    """The column that an interval belongs to: by its name, else the one before it."""
+    stem = _stem(names[low])[0]
+    for name in (stem, f"{stem}_share"):
+        if stem and name in names:
+            return name
+    return names[low - 1] if low else ""
+
+
+def _write_interval(
+    low: pd.Series[Any], high: pd.Series[Any], of: str, meanings: Meanings
+) -> Written:
+    kind = meanings.of(of)
+    heading = _("95% interval")
+    if kind == "money":
+        divisor, unit, digits = money_scale([*low, *high], meanings.currency)
+        heading = f"{heading} ({unit})"
+        pairs = zip(low / divisor, high / divisor, strict=True)
+        cells = [format_interval(a, b, "number", digits) for a, b in pairs]
+    elif kind == "percent":
+        cells = [format_interval(a, b) for a, b in zip(low, high, strict=True)]
+    else:
+        digits = _digits([*low, *high])
+        cells = [format_interval(a, b, "number", digits) for a, b in zip(low, high, strict=True)]
+    return Written(heading, tuple(cells), True)
+
+
+def _write(values: pd.Series[Any], name: str, meanings: Meanings) -> Written:
+    heading = label(name, "column")
+    kinds = pd.api.types
+    if kinds.is_bool_dtype(values):
+        return Written(heading, _each(values, lambda v: _("Yes") if v else _("No")), False)
+    if kinds.is_datetime64_any_dtype(values) or _holds_dates(values):
+        days = pd.to_datetime(values)
+        monthly = bool((days.dropna().dt.day == 1).all())
+        return Written(heading, _each(days, lambda v: format_month(v, day=not monthly)), False)
+    if not kinds.is_numeric_dtype(values):
+        raw = name.endswith(RAW)
+        return Written(heading, _each(values, lambda v: str(v) if raw else label(v, name)), False)
+    meaning = meanings.of(name)
+    if meaning == "money":
+        divisor, unit, digits = money_scale(values, meanings.currency)
+        heading = f"{heading} ({unit})"
+        return Written(heading, _each(values, _number(digits, divisor)), True)
+    if meaning == "percent":
+        return Written(heading, _each(values, format_percent), True)
+    if meaning == "p":
+        return Written(heading, _each(values, _p_value), True)
+    if meaning == "plain":
+        return Written(heading, _each(values, lambda v: f"{v:g}"), True)
+    return Written(heading, _each(values, _number(_digits(values))), True)
+
+
+def _each(values: pd.Series[Any], write: Callable[[Any], str]) -> tuple[str, ...]:
+    return tuple(NOTHING if pd.isna(value) else write(value) for value in values)
+
+
+def _number(digits: int, divisor: float = 1.0) -> Callable[[Any], str]:
+    return lambda value: format_number(value / divisor, digits, exact=True)
+
+
+def _p_value(value: float) -> str:
+    return "<0.001" if value < 0.001 else format_number(value, 3)
+
+
+def _digits(values: Any) -> int:
+    """One number of decimals for a column: none for whole numbers, fewer the larger they are."""
+    known = [float(value) for value in values if not pd.isna(value)]
+    if all(value.is_integer() for value in known):
+        return 0
+    largest = max(abs(value) for value in known)
+    return 2 if largest < 100 else 1 if largest < 10_000 else 0
+
+
+def _holds_dates(values: pd.Series[Any]) -> bool:
+    import datetime as dt
+
+    known = values.dropna()
+    return len(known) > 0 and all(isinstance(value, dt.date) for value in known)
