@@ -11,10 +11,13 @@ from segmentation.data import (
     accounts,
     deposits,
     dossiers,
+    efforts,
     lending,
+    lobby_days,
     movements,
     population,
     posts,
+    services,
     trials,
 )
 from segmentation.data.bank import Bank
@@ -122,6 +125,15 @@ def _simulate(seed: int, count: int, customers: int, window: Window, rules: dict
         "customer_branches": population.customer_branch_table(people, branches, window),
         "ledger": accounts.ledger_table(balances, people, branches, window),
     }
+    tables |= {
+        "visits": lobby_days.visit_table(seed, people, branches, staff, asleep, window, rules),
+        "surveys": lobby_days.survey_table(seed, branches, window),
+        "signups": services.signup_table(seed, people, branches, window),
+        "contacts": efforts.contact_table(seed, people, staff, window),
+        "alliance": services.alliance_table(seed, people, branches, paths, window),
+        "incidents": efforts.incident_table(seed, branches, window),
+    }
+    tables["plans"] = efforts.plan_table(seed, tables, branches, window)
     truth = {
         "customers": _customer_truth(people, paths, asleep, branches),
         "branches": branches.drop(columns=["opened", "annual_cost", "area", "format"]),
