@@ -12,12 +12,14 @@ from segmentation.customers.dates import completed_years, month_end, read_month
 from segmentation.customers.holdings import holdings
 from segmentation.customers.movements import activity_rule, movements
 from segmentation.data.bank import Bank
+from segmentation.data.contract import TABLES
 from segmentation.data.engines import cents, collect, leave
 from segmentation.data.errors import TableError
 
 __all__ = ["monthly_panel", "monthly_panels"]
 
 UNITS = ("customer_id", "household_id")
+KINDS = TABLES["customers"].columns["kind"].values
 COLUMNS = (
     *("customer_id", "month", "kind", "branch_id", "manager_id", "household_id", "members"),
     *("aum_average", "aum_end", "aum_quarter", "aum_year", "debt", "products", "contribution"),
@@ -26,7 +28,9 @@ COLUMNS = (
 )
 
 
-def monthly_panel(bank: Bank, month: Any, unit: str = "customer_id") -> Any:
+def monthly_panel(
+    bank: Bank, month: Any, unit: str = "customer_id", kind: str | None = None
+) -> Any:
     """Build the panel of a month: one row a customer.
 
     Rows are the customers open at the month's end, and whoever else has a balance in the month,
@@ -43,6 +47,9 @@ def monthly_panel(bank: Bank, month: Any, unit: str = "customer_id") -> Any:
     unit : str
         ``customer_id``, or ``household_id`` for one row a household (家庭). A customer without
         household is one of its own, whose number is ``customer:`` and the customer's.
+    kind : str, optional
+        ``personal`` or ``corporate``: only customers of that kind, and so without those whom
+        `customers` does not know.
 
     Returns
     -------
@@ -75,8 +82,8 @@ def monthly_panel(bank: Bank, month: Any, unit: str = "customer_id") -> Any:
     Raises
     ------
     TableError
-        If a table or column is missing, `month` is none of the months of `balances`, or `unit` is
-        neither.
+        If a table or column is missing, `month` is none of the months of `balances`, or `unit` or
+        `kind` is none of those named.
 
     Examples
     --------
@@ -96,20 +103,24 @@ def monthly_panel(bank: Bank, month: Any, unit: str = "customer_id") -> Any:
     """
     if unit not in UNITS:
         raise TableError("unit", "it is customer_id or household_id", "Name one of them.")
+    if kind not in (None, *KINDS):
+        raise TableError("kind", f"it is {' or '.join(KINDS)}", "Name one of them, or none.")
     bank.require("customers", "balances")
     if unit == "household_id" and not bank.has("customers", "household_id"):
         bank.table("customers", "household_id")
     first = read_month(month)
     _check_month(bank, first)
-    return leave(_panel(bank, first, unit), bank.kind)
+    return leave(_panel(bank, first, unit, kind), bank.kind)
 
 
-def monthly_panels(bank: Bank, months: Iterable[Any], unit: str = "customer_id") -> Any:
+def monthly_panels(
+    bank: Bank, months: Iterable[Any], unit: str = "customer_id", kind: str | None = None
+) -> Any:
     """Build the panels of several months, one below the other.
 
     Parameters
     ----------
-    bank, unit
+    bank, unit, kind
         As of `monthly_panel`.
     months : iterable of months
         For example ``bank.months``; a month named twice is there once.
@@ -128,7 +139,7 @@ def monthly_panels(bank: Bank, months: Iterable[Any], unit: str = "customer_id")
     firsts = sorted({read_month(month) for month in months})
     if not firsts:
         raise TableError("months", "there is at least one", "Name months of the balances.")
-    panels = [monthly_panel(bank, first, unit) for first in firsts]
+    panels = [monthly_panel(bank, first, unit, kind) for first in firsts]
     joined = nw.concat([nw.from_native(panel) for panel in panels], how="vertical")
     return joined.to_native()
 
@@ -143,11 +154,13 @@ def _check_month(bank: Bank, first: dt.date) -> None:
     raise TableError("balances", f"the month is there; it has {span}", "Name one of its months.")
 
 
-def _panel(bank: Bank, first: dt.date, unit: str) -> nw.LazyFrame[Any]:
+def _panel(bank: Bank, first: dt.date, unit: str, kind: str | None) -> nw.LazyFrame[Any]:
     rule = activity_rule(bank.rules)
     earning = bank.has("rates") and rule.currency == bank.currency
     moving = bank.has("transactions")
     lazy = _customers(bank, first, holdings(bank, first, rule.days if earning else None))
+    if kind is not None:
+        lazy = lazy.filter(nw.col("kind") == kind)
     if bank.has("customer_branches"):
         lazy = lazy.join(_branches(bank, first), on="customer_id", how="left")
         branch = nw.coalesce(nw.col("branch_then"), nw.col("branch_id"))
