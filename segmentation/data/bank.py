@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from segmentation.data.contract import TABLES, Column
 from segmentation.data.engines import EAGER, collect, connection, enter, frame_kind
 from segmentation.data.errors import MissingTable, TableError, missing_columns
 
-__all__ = ["Bank", "typed"]
+__all__ = ["Bank", "known_tables", "typed"]
 
 
 class Bank:
@@ -34,6 +35,8 @@ class Bank:
         Name of the tier rule that the bank's notebooks use.
     truth : mapping of str to DataFrame, optional
         Of a simulated bank: the causes that its tables came from.
+    remarks : iterable of TableError
+        What was left out when its files were read, as errors that were not raised.
     **tables : frame
         Tables by their name in the contract: pandas, Polars, PyArrow, DuckDB or Spark frames,
         all of one engine.
@@ -68,14 +71,13 @@ class Bank:
         rules: str | Path | None = None,
         tier_rule: str = "rural_commercial",
         truth: Mapping[str, Any] | None = None,
+        remarks: Iterable[TableError] = (),
         **tables: Any,
     ) -> None:
         self.currency, self.source, self.notes = currency, source, tuple(notes)
         self.rules = None if rules is None else Path(rules)
-        self.tier_rule, self.truth = tier_rule, truth
-        for name in tables:
-            if name not in TABLES:
-                missing_columns("bank", [name], TABLES)
+        self.tier_rule, self.truth, self.remarks = tier_rule, truth, tuple(remarks)
+        known_tables(tables)
         self._native = {name: frame for name, frame in tables.items() if frame is not None}
         kinds = {name: frame_kind(frame, name) for name, frame in self._native.items()}
         self.kind = _common(kinds)
@@ -145,6 +147,18 @@ class Bank:
     def _columns(self, name: str) -> list[str]:
         known = TABLES[name].columns
         return [c for c in self._lazy[name].collect_schema().names() if c in known]
+
+
+def known_tables(names: Iterable[str]) -> None:
+    """Raise a `TableError` for the first of `names` that is no table of the contract."""
+    for name in names:
+        if name not in TABLES:
+            near = get_close_matches(name, TABLES, n=1, cutoff=0.6)
+            raise TableError(
+                "bank",
+                f"tables are those of the contract, and {name!r} is none",
+                f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(TABLES)}.",
+            )
 
 
 def _common(kinds: Mapping[str, str]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-__all__ = ["MissingTable", "TableError", "missing_columns"]
+__all__ = ["MissingTable", "TableError", "TableErrors", "missing_columns"]
 
 
 class TableError(ValueError):
@@ -43,6 +43,36 @@ class TableError(ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.table, self.rule, self.mend, self.column, self.rows)
+
+    @property
+    def errors(self) -> tuple[TableError, ...]:
+        """All errors found together: this one, or those of a `TableErrors`."""
+        return (self,)
+
+
+class TableErrors(TableError):
+    """Several errors found in one pass; `errors` has each, and the rest tells of the first."""
+
+    _all: tuple[TableError, ...]
+
+    @classmethod
+    def of(cls, errors: Sequence[TableError]) -> TableError:
+        """Return the one error that there is, or all of them as one."""
+        if len(errors) == 1:
+            return errors[0]
+        first = errors[0]
+        several = cls(first.table, first.rule, first.mend, first.column, first.rows)
+        several._all = tuple(errors)
+        several.args = ("\n".join(str(error) for error in errors),)
+        return several
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self).of, (self._all,)
+
+    @property
+    def errors(self) -> tuple[TableError, ...]:
+        """All errors found together."""
+        return self._all
 
 
 class MissingTable(TableError):

@@ -1,0 +1,326 @@
+"""A table out of the pieces that a bank brings it in: files, sheets, tables of a database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from segmentation.data.cells import FOOTER, TOTAL, Cell, Manner, cleaned, name, read_cell, text
+from segmentation.data.contract import TABLES, Column
+from segmentation.data.engines import connection
+from segmentation.data.errors import TableError, TableErrors, missing_columns
+from segmentation.data.headings import Headings
+
+__all__ = ["Piece", "assemble", "header_row", "remark"]
+
+TYPES = {"flag": "BOOLEAN", "date": "DATE", "month": "DATE", "time": "TIMESTAMP", "count": "BIGINT"}
+WORDS = ("id", "text", "category")
+AMOUNTS = ("money", "number", "share", "count")
+WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(\d+,0\)")
+NUMBER = re.compile(r"DOUBLE|FLOAT|DECIMAL\(.*\)")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a table as it lies there.
+
+    Attributes
+    ----------
+    label : str
+        Name of the file, with that of the sheet.
+    sql : str
+        What DuckDB reads it from.
+    headers, names, types : tuple of str
+        What its columns are called by the bank and by DuckDB, and their types.
+    unit : float, optional
+        What a title above the table says that amounts are multiplied by.
+    cells : bool
+        Whether it is made of cells of text, among which there may be rows of totals.
+    serial : bool
+        Whether a number may be a date, as in Excel.
+    remarks : tuple of TableError
+        What was left out.
+    """
+
+    label: str
+    sql: str = field(repr=False)
+    headers: tuple[str, ...]
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    unit: float | None = None
+    cells: bool = True
+    serial: bool = False
+    remarks: tuple[TableError, ...] = ()
+
+
+def remark(table: str, label: str, rule: str, rows: int | None = None) -> TableError:
+    """Return what is said of something that was left out: an error that is not raised."""
+    return TableError(table, f"{rule} ({label})", "Nothing to do if that is meant.", rows=rows)
+
+
+def header_row(rows: Sequence[Sequence[str]], table: str, headings: Headings) -> tuple[int, int]:
+    """Return which row is the header, and how many columns of the table it names."""
+    best = (0, 0)
+    for index, row in enumerate(rows):
+        filled = [cell for cell in row if cell.strip()]
+        known = len({c for c, _ in (headings.column_of(table, cell) for cell in filled) if c})
+        if known > best[1] and (known > 1 or len(filled) == 1):
+            best = index, known
+    return best
+
+
+def assemble(
+    table: str, pieces: Sequence[Piece], headings: Headings
+) -> tuple[Any, list[TableError]]:
+    """Return the table as a lazy DuckDB relation in the contract's types, and what was left out.
+
+    Raises
+    ------
+    TableError
+        If columns are missing or twice there, or cells cannot be read.
+    """
+    parts: list[_Part] = []
+    errors: list[TableError] = []
+    for piece in pieces:
+        try:
+            parts.append(_Part(table, piece, headings))
+        except TableError as error:
+            errors += error.errors
+    if errors:
+        raise TableErrors.of(errors)
+    everywhere = [c for c in TABLES[table].columns if any(c in part.found for part in parts)]
+    remarks = [said for part in parts for said in part.remarks]
+    for part in parts:
+        absent = [c for c in everywhere if c not in part.found]
+        remarks += [
+            TableError(
+                table, f"the column is there in all files, and not in {part.piece.label}",
+                "Add it, or leave its cells empty.", column,
+            )
+            for column in absent
+        ]  # fmt: skip
+    sql = " UNION ALL ".join(part.select(everywhere) for part in parts)
+    return connection().sql(sql), remarks
+
+
+class _Part:
+    """A piece whose columns have been found and whose cells have been tried."""
+
+    def __init__(self, table: str, piece: Piece, headings: Headings) -> None:
+        self.table, self.piece, self.headings = table, piece, headings
+        self.manner = Manner(
+            dates=headings.setting(table, "dates") or "ymd",
+            decimal=headings.setting(table, "decimal") or ".",
+            timezone=headings.setting(table, "timezone"),
+            nulls=headings.words(table, "nulls"),
+            true=headings.words(table, "true"),
+            false=headings.words(table, "false"),
+            serial=piece.serial,
+        )
+        self.remarks = list(piece.remarks)
+        self.found: dict[str, tuple[int, float | None]] = {}
+        self._match()
+        self.cells = {column: self._cell(column) for column in self.found}
+        self.dropped = ""
+        self._try()
+
+    def _match(self) -> None:
+        unknown = 0
+        spec = TABLES[self.table]
+        for index, header in enumerate(self.piece.headers):
+            column, factor = self.headings.column_of(self.table, header)
+            if column in self.found:
+                raise self._error(
+                    "one column of a file is read as it, and there are two",
+                    "Remove one, or say in columns.toml which is meant.",
+                    column,
+                )
+            if column:
+                self.found[column] = index, factor
+            elif header.strip():
+                unknown += 1
+        lacking = [c for c in spec.required if c not in self.found and c not in spec.either]
+        if spec.either and not set(spec.either) & set(self.found):
+            lacking.append(spec.either[0])
+        if lacking:
+            known = [
+                *self.found,
+                *(h for h in self.piece.headers if h.isascii() and h.isidentifier()),
+            ]
+            missing_columns(f"{self.table} ({self.piece.label})", lacking, known)
+        if unknown:
+            said = f"{unknown} column{'s' if unknown > 1 else ''} not of the contract left out"
+            self.remarks.append(remark(self.table, self.piece.label, said))
+
+    def _error(
+        self, rule: str, mend: str, column: str | None = None, rows: int | None = None
+    ) -> TableError:
+        return TableError(self.table, f"{rule} ({self.piece.label})", mend, column, rows)
+
+    def _cell(self, column: str) -> Cell:
+        index, header = self.found[column]
+        spec = TABLES[self.table].columns[column]
+        raw, dtype = name(self.piece.names[index]), self.piece.types[index]
+        factor = self.headings.factor(self.table, spec, header, self.piece.unit)
+        values = self.headings.values(self.table, spec)
+        if dtype.startswith("ENUM"):
+            raw, dtype = f"CAST({raw} AS VARCHAR)", "VARCHAR"
+        if dtype == "VARCHAR" and spec.type in WORDS and not self.piece.cells:
+            plain = spec.type == "id" or not values or not self._foreign(raw, values)
+            return Cell(raw) if plain else read_cell(spec, self._clean(raw), self.manner, values)
+        cell = None if dtype == "VARCHAR" else _native(spec, raw, dtype, self.manner, factor)
+        if cell is not None:
+            return cell
+        if dtype != "VARCHAR":
+            if not (WHOLE.fullmatch(dtype) or NUMBER.fullmatch(dtype) or dtype == "BOOLEAN"):
+                raise self._error(
+                    f"cells are of type {spec.type}, and they are {dtype.lower()}",
+                    "Bring the column in its own type, or as text.",
+                    column,
+                )
+            raw = _figures(raw, dtype)
+        return read_cell(spec, self._clean(raw), self.manner, values, factor)
+
+    def _clean(self, raw: str) -> str:
+        return cleaned(raw, self.manner.nulls)
+
+    def _foreign(self, raw: str, values: dict[str, str]) -> bool:
+        """Whether any value is written otherwise than the contract has it."""
+        few = f"SELECT DISTINCT {raw} FROM {self.piece.sql} LIMIT 1000"
+        return any(v is not None and v not in values.values() for (v,) in self._run(few))
+
+    def _run(self, sql: str) -> list[Any]:
+        import duckdb
+
+        try:
+            return connection().sql(sql).fetchall()
+        except duckdb.Error as error:  # its message holds the line itself, so it goes no further
+            line = re.search(r"CSV Error on Line: (\d+)", str(error))
+            at = f", as from line {int(line[1]):,} of the rows" if line else ""
+            broken = self._error(
+                f"each row has as many cells as the header and each quote ends{at}"
+                if self.piece.cells
+                else "the file can be read to its end",
+                "Put cells that hold the delimiter in quotes, or export it again.",
+            )
+        raise broken
+
+    def _try(self) -> None:
+        """Count in one pass the rows to leave out and the cells that cannot be read."""
+        doubtful = {c: cell for c, cell in self.cells.items() if cell.unreadable != "false"}
+        if not self.piece.cells and not doubtful:
+            return
+        kinds = self._kinds() if self.piece.cells else {}
+        out = " OR ".join(f"coalesce({sql}, false)" for sql in kinds.values()) or "false"
+        counts = [f"count_if({sql})" for sql in kinds.values()]
+        counts += [f"count_if(({c.unreadable}) AND NOT ({out}))" for c in doubtful.values()]
+        total, *found = self._run(f"SELECT count(*), {', '.join(counts)} FROM {self.piece.sql}")[0]
+        bad = dict(zip(doubtful, found[len(kinds) :], strict=True))
+        errors = [
+            self._error(self.cells[column].rule, self.cells[column].mend, column, rows)
+            for column, rows in bad.items()
+            if rows
+        ]
+        if errors:
+            raise TableErrors.of(errors)
+        left = {kind: rows for kind, rows in zip(kinds, found, strict=False) if rows}
+        self.dropped = " OR ".join(f"coalesce({kinds[kind]}, false)" for kind in left)
+        self.remarks += [
+            remark(self.table, self.piece.label, f"{kind} left out", rows)
+            for kind, rows in left.items()
+            if kind != "blank rows"
+        ]
+        if self.piece.cells and total == sum(left.values()):
+            self.remarks.append(remark(self.table, self.piece.label, "a header without rows"))
+
+    def _kinds(self) -> dict[str, str]:
+        """Kinds of rows that are none of the table's, in SQL."""
+        names = [self._clean(name(n)) for n in self.piece.names]
+        first = next(i for i, header in enumerate(self.piece.headers) if header.strip())
+        spec = TABLES[self.table].columns
+        marked = {i for c, (i, _) in self.found.items() if spec[c].type not in ("text", *AMOUNTS)}
+        totals = [f"regexp_matches(lower({names[i]}), {text(TOTAL)})" for i in {first} | marked]
+        rest = [n for i, n in enumerate(names) if i != first]
+        alone = f"coalesce({', '.join(rest)}) IS NULL AND " if rest else ""
+        again = [
+            f"{names[i]} = {text(self.piece.headers[i].strip())}"
+            for i in [index for index, _ in self.found.values()][:2]
+        ]
+        blank = f"coalesce({', '.join(names)}) IS NULL"
+        return {
+            "blank rows": blank,
+            "rows of totals": f"coalesce({' OR '.join(totals)}, false)",
+            "notes below the table": alone
+            + f"regexp_matches(lower({names[first]}), {text(FOOTER)})",
+            "repeated headers": " AND ".join(again),
+        }
+
+    def select(self, columns: Sequence[str]) -> str:
+        """Return the SQL that reads `columns`; those that it lacks are null."""
+        spec = TABLES[self.table].columns
+        values = [
+            f"CAST({self.cells[c].value if c in self.cells else 'NULL'} AS "
+            f"{TYPES.get(spec[c].type, 'VARCHAR' if spec[c].type in WORDS else 'DOUBLE')}) "
+            f"AS {name(c)}"
+            for c in columns
+        ]
+        where = f" WHERE NOT ({self.dropped})" if self.dropped else ""
+        return f"SELECT {', '.join(values)} FROM {self.piece.sql}{where}"
+
+
+def _figures(raw: str, dtype: str) -> str:
+    """SQL for a number or flag as the text that it would be written as."""
+    if NUMBER.fullmatch(dtype) and not WHOLE.fullmatch(dtype):
+        gone = f"isnan(CAST({raw} AS DOUBLE))"
+        whole = f"TRY_CAST({raw} AS HUGEINT) = {raw}"
+        number = f"CASE WHEN {whole} THEN CAST(TRY_CAST({raw} AS HUGEINT) AS VARCHAR)"
+        return f"CASE WHEN {gone} THEN NULL ELSE {number} ELSE CAST({raw} AS VARCHAR) END END"
+    return f"CAST({raw} AS VARCHAR)"
+
+
+def _native(column: Column, raw: str, dtype: str, manner: Manner, factor: float) -> Cell | None:
+    """How a column that has a type of its own is read; None if only as text or not at all."""
+    number = WHOLE.fullmatch(dtype) or NUMBER.fullmatch(dtype)
+    if column.type in ("date", "month", "time"):
+        if "TIME ZONE" in dtype:
+            raw = f"timezone({text(manner.timezone)}, {raw})"
+        elif not (dtype.startswith("TIMESTAMP") or (dtype == "DATE" and column.type != "time")):
+            return None
+        if column.type == "time":
+            return Cell(raw)
+        day = f"CAST({raw} AS DATE)"
+        return Cell(f"CAST(date_trunc('month', {day}) AS DATE)" if column.type == "month" else
+                    f"nullif(nullif({day}, DATE '9999-12-31'), DATE '0001-01-01')")  # fmt: skip
+    if column.type == "flag":
+        return Cell(raw) if dtype == "BOOLEAN" else None
+    if column.type in ("text", "category"):
+        return Cell(_figures(raw, dtype)) if number else None
+    if column.type == "id":
+        if WHOLE.fullmatch(dtype) or dtype == "UUID":
+            return Cell(f"CAST({raw} AS VARCHAR)")
+        if not number:
+            return None
+        inexact = f"(abs({raw}) >= 9007199254740992 OR floor({raw}) <> {raw})"
+        return Cell(
+            _figures(raw, dtype),
+            f"{inexact} AND NOT isnan(CAST({raw} AS DOUBLE))",
+            "identifiers are whole numbers or text, and some have lost digits",
+            "Bring the column as text.",
+        )
+    if not number:
+        return None
+    value = f"CAST({raw} AS DOUBLE)"
+    if column.type == "count":
+        if WHOLE.fullmatch(dtype):
+            return Cell(f"CAST({raw} AS BIGINT)")
+        is_whole = f"floor({value}) = {value} AND NOT isnan({value})"
+        whole = f"CASE WHEN {is_whole} THEN TRY_CAST({value} AS BIGINT) END"
+        return Cell(
+            whole,
+            f"{raw} IS NOT NULL AND NOT isnan({value}) AND {whole} IS NULL",
+            "counts are whole numbers, and some are not",
+            "Correct the column.",
+        )
+    return Cell(value if factor == 1 else f"round({value} * {factor!r}, 4)")
