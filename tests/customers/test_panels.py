@@ -246,6 +246,22 @@ def test_several_months_are_single_months(to_engine):
         pd.testing.assert_frame_equal(part, tidy(seg.monthly_panel(one, month)), check_dtype=False)
 
 
+@pytest.mark.parametrize("kind", ["personal", "corporate"])
+def test_only_customers_of_a_kind(kind):
+    whole = tidy(seg.monthly_panel(bank(tables()), "2024-06"))
+    part = tidy(seg.monthly_panel(bank(tables()), "2024-06", kind=kind))
+    expected = whole[whole["kind"] == kind].reset_index(drop=True)
+    pd.testing.assert_frame_equal(part, expected, check_dtype=False)
+    assert len(part) < len(whole)
+    several = seg.monthly_panels(bank(tables()), ["2024-06"], kind=kind)
+    pd.testing.assert_frame_equal(tidy(several), part)
+
+
+def test_an_unknown_kind_of_customer_is_refused():
+    with pytest.raises(seg.TableError, match="personal or corporate"):
+        seg.monthly_panel(bank(tables()), "2024-06", kind="Personal")
+
+
 def test_kind_of_frame_is_the_banks(to_engine):
     of = tables()
     frame = to_engine(of["customers"])

@@ -1,0 +1,183 @@
+"""What each tier holds, against a count by hand; and tiers too small to show."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import to_pandas
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import segmentation as seg
+from segmentation.customers.intervals import wilson
+from segmentation.customers.populations import AND_ABOVE, RANGE
+
+MONTH = pd.Timestamp("2024-06-01")
+
+
+def panel():
+    return pd.DataFrame(
+        {
+            "customer_id": list("abcdef"),
+            "month": MONTH,
+            "tier": ["Basic", "Basic", "Basic", "Active", "Active", "Wealth"],
+            "tier_code": [0, 0, 0, 1, 1, 3],
+            "aum_average": [100.0, 200.0, 700.0, 20_000.0, 30_000.0, 249_000.0],
+            "products": [1, 0, 2, 1, 2, 3],
+        }
+    )
+
+
+def balances():
+    rows = [
+        *[(c, MONTH, "demand", 10.0, 0.0) for c in "abcde"],
+        *[(c, MONTH, "term", 0.0, 10.0) for c in "ef"],
+        ("a", MONTH, "fund", 0.0, 0.0),
+        ("a", pd.Timestamp("2024-05-01"), "fund", 5.0, 5.0),
+        ("z", MONTH, "demand", 5.0, 5.0),
+        ("a", MONTH, "demand", 1.0, 1.0),
+        ("f", MONTH, "loan", 9.0, 9.0),
+    ]
+    return pd.DataFrame(rows, columns=["customer_id", "month", "product", "average", "end"])
+
+
+def test_every_engine_counts_as_by_hand(to_engine):
+    table = seg.tier_table(to_engine(panel()), to_engine(balances()))
+    assert table["tier"].tolist() == ["Basic", "Active", "Wealth"]
+    assert table["tier_code"].tolist() == [0, 1, 3]
+    assert table["customers"].tolist() == [3, 2, 1]
+    assert table["customer_share"].tolist() == [3 / 6, 2 / 6, 1 / 6]
+    assert table["aum"].tolist() == [1_000, 50_000, 249_000]
+    np.testing.assert_allclose(table["aum_share"], [1 / 300, 50 / 300, 249 / 300])
+    np.testing.assert_allclose(table["mean_aum"], [1_000 / 3, 25_000, 249_000])
+    assert table["products_per_customer"].tolist() == [1, 1.5, 3]
+    assert table["penetration_demand"].tolist() == [1, 1, 0]
+    assert table["penetration_term"].tolist() == [0, 0.5, 1]
+    low, high = wilson([0, 1, 1], [3, 2, 1])
+    assert table["penetration_term_low"].tolist() == low.tolist()
+    assert table["penetration_term_high"].tolist() == high.tolist()
+    np.testing.assert_allclose(table["index_term"], [0, 0.5 / (2 / 6), 1 / (2 / 6)])
+    assert table["penetration_loan"].tolist() == [0, 0, 1]
+    assert "penetration_fund" not in table
+    assert list(table.index) == [0, 1, 2]
+
+
+def test_panel_tiers_and_table_meet(to_engine):
+    frames = {
+        "customers": pd.DataFrame(
+            {
+                "customer_id": ["C1", "C2"],
+                "kind": "personal",
+                "branch_id": "B1",
+                "opened_on": pd.Timestamp("2020-01-01"),
+            }
+        ),
+        "balances": pd.DataFrame(
+            {
+                "customer_id": ["C1", "C1"],
+                "month": MONTH,
+                "product": ["demand", "term"],
+                "average": [20_000.0, 30_000.0],
+            }
+        ),
+    }
+    bank = seg.Bank(**{name: to_engine(frame) for name, frame in frames.items()})
+    tiered = seg.assign_tier(seg.monthly_panel(bank, "2024-06"))
+    table = seg.tier_table(tiered, bank.balances)
+    assert table["tier"].tolist() == ["Basic", "Quality"]
+    assert table["penetration_term"].tolist() == [0, 1]
+
+
+def test_customers_without_a_tier_come_last():
+    some = panel()
+    some.loc[0, ["aum_average", "tier", "tier_code"]] = None
+    table = seg.tier_table(some, balances())
+    assert table["customers"].tolist() == [2, 2, 1, 1]
+    assert table["tier"].isna().tolist() == [False, False, False, True]
+    assert table["penetration_demand"].tolist() == [1, 1, 0, 1]
+
+
+def test_one_customer_without_money():
+    table = seg.tier_table(panel().head(1).assign(aum_average=0.0))
+    assert table["customers"].tolist() == [1]
+    assert table["aum_share"].isna().all()
+
+
+def test_panels_that_do_not_fit_are_refused():
+    with pytest.raises(seg.TableError, match="tier_code"):
+        seg.tier_table(panel().drop(columns="tier_code"))
+    with pytest.raises(seg.TableError, match="customer_id"):
+        seg.tier_table(panel().drop(columns="customer_id"), balances())
+    with pytest.raises(seg.TableError, match="it has rows"):
+        seg.tier_table(panel().head(0))
+    two = pd.concat([panel(), panel().assign(month=pd.Timestamp("2024-05-01"))])
+    with pytest.raises(seg.TableError, match="one month"):
+        seg.tier_table(two)
+    import polars as pl
+
+    with pytest.raises(seg.TableError, match="engine"):
+        seg.tier_table(panel(), pl.from_pandas(balances()))
+
+
+def sized(*counts):
+    """Customers of tiers T0, T1 and so on."""
+    codes = np.repeat(np.arange(len(counts)), counts)
+    return pd.DataFrame({"tier": [f"T{code}" for code in codes], "tier_code": codes})
+
+
+@pytest.mark.parametrize(
+    ("counts", "merged"),
+    [
+        ((20, 10), {"T0": 20, "T1": 10}),
+        ((20, 10, 3), {"T0": 20, "T1 and above": 13}),
+        ((20, 10, 3, 4, 2), {"T0": 20, "T1 and above": 19}),
+        ((20, 4, 30), {"T0 to T1": 24, "T2": 30}),
+        ((20, 12, 4, 4, 4), {"T0": 20, "T1": 12, "T2 and above": 12}),
+        ((4, 30, 12), {"T0 to T1": 34, "T2": 12}),
+        ((4, 3), {"T0 and above": 7}),
+        ((4,), {"T0": 4}),
+        ((10, 0, 3), {"T0 and above": 13}),
+    ],
+)
+def test_small_tiers_join_the_next_lower(counts, merged):
+    found = seg.merge_small_tiers(sized(*counts), 10)
+    assert found["tier"].value_counts(sort=False).to_dict() == merged
+    assert found.groupby("tier")["tier_code"].nunique().eq(1).all()
+
+
+def test_merging_on_every_engine(to_engine):
+    found = to_pandas(seg.merge_small_tiers(to_engine(sized(12, 11, 3).assign(x=1.5))))
+    assert list(found.columns) == ["tier", "tier_code", "x"]
+    assert found.groupby(["tier_code", "tier"]).size().to_dict() == {
+        (0, "T0"): 12,
+        (1, "T1 and above"): 14,
+    }
+
+
+def test_labels_are_those_that_are_translated():
+    assert AND_ABOVE.format(lower="T1") == "T1 and above"
+    assert RANGE.format(lower="T0", upper="T1") == "T0 to T1"
+
+
+def test_rows_without_a_tier_are_left_alone():
+    some = sized(12, 3).astype({"tier_code": float})
+    some.loc[0] = [None, np.nan]
+    found = seg.merge_small_tiers(some, 10)
+    assert found["tier"].isna().sum() == 1
+    assert found["tier_code"].isna().sum() == 1
+    assert (found["tier"].dropna() == "T0 and above").all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 15), min_size=1, max_size=6).filter(any), st.integers(1, 12))
+def test_no_small_tier_is_left_and_nobody_lost(counts, threshold):
+    found = seg.merge_small_tiers(sized(*counts), threshold)
+    sizes = found["tier"].value_counts()
+    assert sizes.sum() == sum(counts)
+    assert (sizes >= threshold).all() or len(sizes) == 1
+    assert (found["tier_code"] <= sized(*counts)["tier_code"]).all()
+
+
+@pytest.mark.parametrize("threshold", [0, -3])
+def test_a_threshold_is_at_least_one(threshold):
+    with pytest.raises(seg.TableError, match="threshold"):
+        seg.merge_small_tiers(sized(2), threshold)
