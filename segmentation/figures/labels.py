@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -27,6 +29,9 @@ COLUMNS = {
     "by": N_("Group"),
     "change": N_("Change"),
     "channel": N_("Channel"),
+    "alpha": N_("Exponent"),
+    "average": N_("Daily average"),
+    "columns": N_("Agree in"),
     "coefficient": N_("Coefficient"),
     "column": N_("Column"),
     "complete": N_("Complete"),
@@ -35,26 +40,35 @@ COLUMNS = {
     "customers": N_("Customers"),
     "debt": N_("Debt"),
     "digital_share": N_("Digital share"),
+    "df": N_("Degrees of freedom"),
+    "end": N_("Month-end balance"),
     "entered": N_("Entered"),
+    "estimate": N_("Estimate"),
+    "expected": N_("Expected by chance"),
     "fell": N_("Fell"),
     "field": N_("Field"),
+    "flagged": N_("Above the limit"),
     "format": N_("Type of branch"),
     "frequency": N_("Transactions in 12 months"),
     "from": N_("From"),
     "gap": N_("Distance to the threshold"),
     "gini": N_("Gini coefficient"),
+    "groups": N_("Groups"),
     "high": N_("Upper end"),
     "interval": N_("95% interval"),
     "kind": N_("Kind"),
     "left": N_("Left"),
+    "level": N_("Level"),
     "lift": N_("Month-end lift"),
     "limit": N_("Limit"),
+    "lr": N_("Likelihood ratio"),
     "low": N_("Lower end"),
     "manager_id": N_("Relationship manager"),
     "mean": N_("Mean"),
     "mean_aum": N_("Mean AUM"),
     "median": N_("Median"),
     "mend": N_("Mend"),
+    "missing": N_("Missing"),
     "monetary": N_("Turnover in 12 months"),
     "month": N_("Month"),
     "move": N_("Move"),
@@ -64,6 +78,7 @@ COLUMNS = {
     "p": N_("p-value"),
     "p_value": N_("p-value"),
     "pairs": N_("Pairs"),
+    "part": N_("Step"),
     "period": N_("Period"),
     "product": N_("Product"),
     "products": N_("Products held"),
@@ -75,6 +90,7 @@ COLUMNS = {
     "rule": N_("Rule"),
     "share": N_("Share"),
     "side": N_("Side of the threshold"),
+    "state": N_("State"),
     "stayed": N_("Stayed"),
     "table": N_("Table"),
     "tenure_years": N_("Years with the bank"),
@@ -82,20 +98,25 @@ COLUMNS = {
     "threshold": N_("Threshold"),
     "tier": N_("Tier"),
     "tier_code": N_("Number of the tier"),
+    "tenure": N_("Years with the bank"),
     "to": N_("To"),
+    "top": N_("Largest customers"),
     "total": N_("Total"),
     "transactions": N_("Transactions"),
     "unknown": N_("Unknown"),
+    "value": N_("Customer value"),
     "year": N_("Year"),
 }
 CATEGORIES = {
     "above": N_("just above"),
+    "all_nine": N_("All nine elements"),
     "agri_point": N_("Rural service point"),
     "all": N_("All"),
     "atm": N_("ATM"),
     "below": N_("just below"),
     "call": N_("Call"),
     "card": N_("Credit card"),
+    "complete": N_("Complete"),
     "corporate": N_("Corporate"),
     "counter": N_("Counter"),
     "deal": N_("Deal"),
@@ -104,6 +125,8 @@ CATEGORIES = {
     "false": N_("No"),
     "female": N_("Female"),
     "fund": N_("Fund"),
+    "filled": N_("Filled"),
+    "fresh": N_("Up to date"),
     "full": N_("Full branch"),
     "group": N_("Group contact"),
     "head": N_("Head of branch"),
@@ -124,27 +147,14 @@ CATEGORIES = {
     "teller": N_("Teller"),
     "term": N_("Term deposit"),
     "true": N_("Yes"),
+    "valid": N_("Valid"),
     "valid_call": N_("Valid call"),
     "wealth": N_("Wealth product"),
     "web": N_("Online bank"),
 }
-FIELDS = {
-    "address": N_("Address"),
-    "family": N_("Family"),
-    "gender": N_("Gender"),
-    "id_expiry": N_("Expiry of the identity document"),
-    "id_number": N_("Number of the identity document"),
-    "id_type": N_("Kind of identity document"),
-    "income": N_("Income"),
-    "industry": N_("Industry"),
-    "marketing_consent": N_("Consent to marketing"),
-    "name": N_("Name"),
-    "nationality": N_("Nationality"),
-    "occupation": N_("Occupation"),
-    "phone": N_("Telephone"),
-    "risk_rating": N_("Risk rating"),
-}
-ABOVE = " and above"
+FIELDS = "fields"
+"""The section of rules whose keys are names of profile fields."""
+ABOVE, RANGE = " and above", " to "
 PENETRATION = "penetration_"
 
 
@@ -178,24 +188,24 @@ def label(name: Any, kind: str = "") -> str:
             return found
     if text.startswith(PENETRATION):
         return _("{product}, penetration").format(product=label(text.removeprefix(PENETRATION)))
-    if text in COLUMNS or text in FIELDS:
-        return _(COLUMNS.get(text) or FIELDS[text])
-    chinese = current_language() != "en"
-    if chinese and text in _contract_names():
+    if text in COLUMNS:
+        return _(COLUMNS[text])
+    if current_language() != "en" and text in _contract_names():
         return _contract_names()[text]
     tidy = text.replace("_", " ").strip()
     return _(tidy[:1].upper() + tidy[1:] if text.isidentifier() and text.islower() else text)
 
 
 def _category(text: str) -> str | None:
+    names = _rule_names(os.environ.get("SEGMENTATION_RULES"))
     if text.endswith(ABOVE):
         return _("{tier} and above").format(tier=label(text.removesuffix(ABOVE)))
+    lower, _to, upper = text.partition(RANGE)
+    if lower in names and upper in names:
+        return _("{lower} to {upper}").format(lower=label(lower), upper=label(upper))
     if text in CATEGORIES:
         return _(CATEGORIES[text])
-    tiers = _tier_names()
-    if text in tiers:
-        return text if current_language() == "en" else tiers[text]
-    return None
+    return names[text][current_language() != "en"] if text in names else None
 
 
 @cache
@@ -208,13 +218,33 @@ def _contract_names() -> dict[str, str]:
     return names
 
 
-def _tier_names() -> dict[str, str]:
-    """Chinese names of tiers; a bank's own rules are read too, and the first rule decides."""
-    names: dict[str, str] = {}
-    for rule in load_rules("tiers").values():
-        for tier in rule.get("tiers", ()):
-            names.setdefault(str(tier["en"]), str(tier["zh"]))
+@cache
+def _rule_names(folder: str | None) -> dict[str, tuple[str, str]]:
+    """English and Chinese names that rules give, by English name, and by key for profile fields.
+
+    The bank's own folder is read too; where two rules use a name, the first decides.
+    """
+    names: dict[str, tuple[str, str]] = {}
+    for path in sorted(p.name for p in files("segmentation.rules").iterdir()):
+        if path.endswith(".toml"):
+            rules = load_rules(path.removesuffix(".toml"), folder)
+            for key, entry in rules.get(FIELDS, {}).items():
+                if isinstance(entry, dict) and {"en", "zh"} <= set(entry):
+                    names.setdefault(key, (str(entry["en"]), str(entry["zh"])))
+            for english, chinese in _pairs(rules):
+                names.setdefault(english, (english, chinese))
     return names
+
+
+def _pairs(rules: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(rules, dict):
+        if {"en", "zh"} <= set(rules):
+            yield str(rules["en"]), str(rules["zh"])
+        for entry in rules.values():
+            yield from _pairs(entry)
+    elif isinstance(rules, list):
+        for entry in rules:
+            yield from _pairs(entry)
 
 
 def shown_names() -> frozenset[str]:
