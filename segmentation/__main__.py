@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
     simulate = commands.add_parser("simulate", help="write the tables of a simulated network")
     simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    simulate.add_argument("--seed", type=_count(0), default=20251231, help="random seed")
+    simulate.add_argument("--seed", type=_count(0), help="of the draws; that of the demonstration")
     simulate.add_argument("--branches", type=_count(1), default=12, help="12")
     simulate.add_argument("--customers", type=_count(1), default=18_000, help="18000")
     simulate.add_argument("--months", type=_count(1), default=24, help="24")

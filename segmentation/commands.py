@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import threading
 import time
@@ -11,7 +9,6 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from segmentation.data.errors import TableError
@@ -79,7 +76,8 @@ def check(options: Namespace) -> int:
 
     _ = translator()
     with waiting("Checking"):
-        findings = check_bank(open_bank(options.path))
+        bank = open_bank(options.path)
+        findings = check_bank(bank)
     if findings.empty:
         print("Nothing found: the tables keep the contract.")
         return 0
@@ -111,28 +109,17 @@ def _known(value: Any) -> str:
 
 def simulate(options: Namespace) -> int:
     """Write the tables of a simulated network into a new folder."""
+    from segmentation.data.demonstrations import SEED
     from segmentation.data.network import simulate_bank
     from segmentation.data.source import write_bank
 
     out: Path = options.out
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise TableError(str(out), "the folder is not empty", "Name a new folder.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise TableError(out.name, "the folder is not empty", "Name a new folder.")
+    sizes = {name: getattr(options, name) for name in ("branches", "customers", "months")}
     with waiting("Simulating"):
-        bank = simulate_bank(
-            options.seed,
-            branches=options.branches,
-            customers=options.customers,
-            months=options.months,
-        )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            write_bank(bank, aside / "bank")
-            if out.is_dir():
-                out.rmdir()
-            os.replace(aside / "bank", out)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        bank = simulate_bank(SEED if options.seed is None else options.seed, **sizes)
+        write_bank(bank, out)
     print(f"{len(bank.tables)} tables written to {out}")
     return 0
 
@@ -144,9 +131,11 @@ def steps() -> Iterator[Callable[[Step], None]]:
         yield _plain_steps()
         return
     with _bars() as bars:
+        opening = bars.add_task("Opening the tables", total=None)
         tasks: dict[tuple[str, str], Any] = {}
 
         def on_step(step: Step) -> None:
+            bars.update(opening, visible=False)
             key = (step.notebook.name, step.language)
             if key not in tasks:
                 tasks[key] = bars.add_task(" ".join(key), total=step.cells)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import cache
-from importlib.resources import as_file, files
-from typing import Any
+
+from segmentation.figures.glyphs import font_characters, font_path
 
 __all__ = ["CJK", "embedded_font", "missing_characters"]
 
@@ -42,14 +41,13 @@ def embedded_font(text: str) -> str:
     options = subset.Options(
         flavor="woff2", layout_features=[], hinting=False, name_IDs=[], notdef_outline=False
     )
-    with as_file(_font_file()) as path:
-        font = subset.load_font(str(path), options, lazy=True)
-        cutter = subset.Subsetter(options)
-        cutter.populate(unicodes=wanted)
-        cutter.subset(font)
-        out = io.BytesIO()
-        subset.save_font(font, out, options)
-        font.close()
+    font = subset.load_font(str(font_path()), options, lazy=True)
+    cutter = subset.Subsetter(options)
+    cutter.populate(unicodes=wanted)
+    cutter.subset(font)
+    out = io.BytesIO()
+    subset.save_font(font, out, options)
+    font.close()
     data = base64.b64encode(out.getvalue()).decode("ascii")
     return (
         f'@font-face {{ font-family: "{FAMILY}"; font-weight: 100 900; '
@@ -65,18 +63,4 @@ def missing_characters(text: str) -> str:
     >>> missing_characters("客户分层")
     ''
     """
-    return "".join(sorted({c for c in text if ord(c) in CJK and ord(c) not in _drawn()}))
-
-
-def _font_file() -> Any:
-    folder = files("segmentation.figures").joinpath("fonts")
-    found = [f for f in folder.iterdir() if f.name.endswith((".otf", ".ttf", ".woff2"))]
-    return min(found, key=lambda f: ("Bold" in f.name, f.name))
-
-
-@cache
-def _drawn() -> frozenset[int]:
-    from fontTools.ttLib import TTFont
-
-    with as_file(_font_file()) as path, TTFont(path, lazy=True) as font:
-        return frozenset(font.getBestCmap())
+    return "".join(sorted({c for c in text if ord(c) in CJK} - font_characters()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,10 @@ PLACE = re.compile(r"File .*?(segmentation/\S+?\.py):(\d+)")
 SAFE_ERRORS = ("TableError", "MissingTable", "DeadKernel")
 """Errors whose message holds no value of a table, so that it may be logged."""
 PATHS = ("SEGMENTATION_BANK", "SEGMENTATION_RULES")
+
+QUIET = logging.getLogger("segmentation.kernels")
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
 
 
 @dataclass(frozen=True)
@@ -136,32 +141,62 @@ def run_notebooks(
         if base.get(name):
             base[name] = str(Path(base[name]).resolve())
 
-    async def all_runs() -> list[Run]:
-        gate = asyncio.Semaphore(workers)
-
-        async def one(notebook: Notebook, language: str) -> Run:
-            async with gate:
-                run = await _run(notebook, language, environ, on_step)
-            if on_run is not None:
-                on_run(run)
-            return run
-
-        return list(await asyncio.gather(*(one(*job) for job in jobs)))
-
     with tempfile.TemporaryDirectory(prefix="segmentation-") as scratch:
         # The reader's own start-up files must not change what a report says.
         environ = {**base, "IPYTHONDIR": scratch, "PYTHONHASHSEED": "0"}
-        return _in_own_loop(all_runs)
+        return _Crew(jobs, environ, workers, on_step, on_run).work()
 
 
-def _in_own_loop(work: Callable[[], Coroutine[Any, Any, list[Run]]]) -> list[Run]:
-    """Await `work` here, or in a thread where (as in Jupyter) a loop runs already."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work())
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(lambda: asyncio.run(work())).result()
+@dataclass
+class _Crew:
+    """Runs several notebooks at a time, in an event loop of its own in a thread of its own.
+
+    So it works in Jupyter, where a loop runs already, and an interrupt reaches the main thread,
+    which then has all processes ended.
+    """
+
+    jobs: Sequence[tuple[Notebook, str]]
+    environ: Mapping[str, str]
+    workers: int
+    on_step: Callable[[Step], None] | None
+    on_run: Callable[[Run], None] | None
+    stopped: bool = False
+
+    def work(self) -> list[Run]:
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            future = thread.submit(self._loop)
+            try:
+                while not wait([future], timeout=0.2).done:
+                    pass
+            except KeyboardInterrupt:
+                self.stopped = True
+                self.loop.call_soon_threadsafe(self.task.cancel)
+                raise
+        return future.result()
+
+    def _loop(self) -> list[Run]:
+        # On Windows the sockets of Jupyter's messages need this kind of loop.
+        factory = asyncio.SelectorEventLoop if sys.platform == "win32" else None
+        with asyncio.Runner(loop_factory=factory) as runner:
+            self.loop = runner.get_loop()
+            return runner.run(self._all())
+
+    async def _all(self) -> list[Run]:
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
+        gate = asyncio.Semaphore(self.workers)
+
+        async def one(notebook: Notebook, language: str) -> Run:
+            async with gate:
+                run = await _run(notebook, language, self.environ, self.on_step)
+            if self.stopped:
+                raise asyncio.CancelledError
+            if self.on_run is not None:
+                self.on_run(run)
+            return run
+
+        return list(await asyncio.gather(*(one(*job) for job in self.jobs)))
 
 
 async def _run(
@@ -192,11 +227,11 @@ async def _run(
         resources={"metadata": {"path": str(notebook.path.parent)}},
         on_cell_executed=executed,
     )
+    client.log = QUIET
+    environ = {**environ, "SEGMENTATION_LANGUAGE": language}
     step(0)
     try:
-        await client.async_execute(
-            env={**environ, "SEGMENTATION_LANGUAGE": language}, stderr=subprocess.DEVNULL
-        )
+        await client.async_execute(env=environ, stderr=subprocess.DEVNULL, cleanup_kc=True)
     except CellExecutionError as error:
         return Run(notebook, language, content, _cell_error(content, error))
     except (DeadKernelError, RuntimeError):

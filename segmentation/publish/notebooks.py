@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -69,9 +70,20 @@ class Notebook:
 def read_notebook(path: Path) -> NotebookNode:
     """Read a notebook of the current format."""
     try:
-        return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call, no-any-return]
-    except (ValueError, AttributeError, KeyError):
-        raise TableError(path.name, "the file is not a Jupyter notebook", "Restore it.") from None
+        text = path.read_text("utf-8")
+        raw = json.loads(text)
+        if isinstance(raw, dict) and raw.get("nbformat") == 4 and _has_cells(raw):
+            return nbformat.reads(text, as_version=4)  # type: ignore[no-any-return, no-untyped-call]
+    except (ValueError, nbformat.ValidationError):
+        pass
+    raise TableError(path.name, "the file is not a Jupyter notebook", "Restore it.")
+
+
+def _has_cells(raw: dict[str, Any]) -> bool:
+    cells = raw.get("cells")
+    return isinstance(cells, list) and all(
+        isinstance(cell, dict) and {"cell_type", "source"} <= set(cell) for cell in cells
+    )
 
 
 def find_notebooks(
@@ -285,8 +297,17 @@ def rewrite_notebooks(
     # What is committed never comes from a bank's own data or rules.
     environ = {k: v for k, v in os.environ.items() if not k.startswith("SEGMENTATION_")}
     jobs = [(notebook, "en") for notebook in find_notebooks(names, folder)]
+    _simulate_once()
     runs = run_notebooks(jobs, environment=environ, on_step=on_step)
     for run in runs:
         if run.error is None:
             write_aside(run.notebook.path, canonical_form(run.content))
     return runs
+
+
+def _simulate_once() -> None:
+    """Have the demonstration bank there before several processes look for it."""
+    from segmentation.data.demonstrations import demo_folder
+    from segmentation.data.source import write_bank
+
+    demo_folder(write_bank)

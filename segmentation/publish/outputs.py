@@ -12,10 +12,10 @@ from typing import Any
 from nbformat import NotebookNode
 
 from segmentation.data.errors import TableError
+from segmentation.publish.answers import MIME as HEADLINES
 
 __all__ = ["HEADLINES", "Figure", "Headlines", "Markup", "Piece", "alt_problem", "pieces"]
 
-HEADLINES = "application/vnd.segmentation.headlines+json"
 MARKERS = frozenset({"seg", "reading"})
 """Classes that `show_table`, `headlines` and `reading` set on the outermost element."""
 TAGS = frozenset(
@@ -144,6 +144,8 @@ def _checked(html: str, number: int) -> str:
     reader = _Marked(number)
     reader.feed(html)
     reader.close()
+    if reader.open:
+        raise _refusal(number, "its HTML is not well formed")
     return "".join(reader.parts).strip()
 
 
