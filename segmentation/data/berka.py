@@ -85,16 +85,18 @@ WITH owner AS ({owner}), moved AS (
 ), grid AS (
     SELECT account_id, month FROM months, (SELECT DISTINCT account_id FROM observed)
 ), held AS (
-    SELECT g.account_id, g.month, o.balance
-    FROM grid g ASOF JOIN observed o ON g.account_id = o.account_id AND g.month >= o.month
+    SELECT account_id, month, last_value(balance IGNORE NULLS)
+        OVER (PARTITION BY account_id ORDER BY month) AS held
+    FROM grid LEFT JOIN observed USING (account_id, month)
+    QUALIFY held IS NOT NULL
 ), due AS (
     SELECT account_id, month, greatest(0, amount - payments * (date_diff('month', date, month)
         + CASE WHEN day(date) < 12 THEN 1 ELSE 0 END)) AS amount
     FROM {loan}, months WHERE month >= date_trunc('month', date)
 ), parts AS (
-    SELECT account_id, month, 'demand' AS product, greatest(balance, 0) AS amount FROM held
+    SELECT account_id, month, 'demand' AS product, greatest(held, 0) AS amount FROM held
     UNION ALL
-    SELECT account_id, month, 'loan', -balance FROM held WHERE balance < 0
+    SELECT account_id, month, 'loan', -held FROM held WHERE held < 0
     UNION ALL
     SELECT account_id, month, 'loan', amount FROM due WHERE amount > 0
 )

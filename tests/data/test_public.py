@@ -100,7 +100,7 @@ def test_the_last_row_of_a_month_is_where_the_next_month_starts(
     ends = ends[ends["product"] == "demand"]
     both = ends.merge(first, on=["customer_id", "month"])
     assert len(both) > 8000
-    assert ((both["end"] - both["start"].clip(lower=0)).abs() < 0.11).mean() > 0.97
+    assert ((both["end"] - both["start"].clip(lower=0)).abs() < 0.11).mean() > 0.999
 
 
 @pytest.mark.data
