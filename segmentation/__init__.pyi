@@ -9,6 +9,7 @@ from .data.source import open_bank, write_bank
 
 # customers: who they are
 from .customers.concentrations import concentration, pareto_tail
+from .customers.crossings import ThresholdMovement, threshold_movement
 from .customers.duplicates import duplicate_candidates
 from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
@@ -47,6 +48,7 @@ __all__ = [
     "Missingness",
     "Picture",
     "TableError",
+    "ThresholdMovement",
     "TierRule",
     "assign_tier",
     "check_bank",
@@ -79,6 +81,7 @@ __all__ = [
     "simulate_bank",
     "suppress_counts",
     "suppress_sums",
+    "threshold_movement",
     "tier_rule",
     "tier_table",
     "translator",
