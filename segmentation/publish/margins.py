@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,16 @@ UNITS = 1_000
 """A movement is measured in thousandths of what is asked for, rounded down."""
 FINE = 1_000
 """Parts of a unit, for the fractional solutions on the way to a whole one."""
+ENOUGH = UNITS - 1 / FINE
+
+
+class _Flow(NamedTuple):
+    """How far a cell can move, the nodes (rows, then columns) before the tightest cut, and the
+    cells that move along."""
+
+    units: float
+    near: Truths
+    moved: Truths
 
 
 @dataclass(frozen=True)
@@ -61,11 +71,8 @@ class Margins:
             for reach in np.unique(self.reach)
         }
 
-    def _flow(self, share: Floats, reach: float, cell: Cell, up: bool) -> tuple[float, Truths]:
-        """Return how far `cell` can move and the nodes on the near side of the tightest cut.
-
-        `share` is 1 for a hidden cell, 0 for a visible one. Nodes are rows, then columns.
-        """
+    def _flow(self, share: Floats, cell: Cell, up: bool) -> _Flow:
+        """Return how far `cell` can move if the cells with a `share` of 1 are hidden."""
         from scipy.sparse import csr_array
         from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
@@ -73,18 +80,24 @@ class Margins:
         row, column = cell
         size = rows + columns
         source, sink = (rows + column, row) if up else (row, rows + column)
-        arcs = np.zeros((size + 1, size + 1), dtype=np.int32)
-        arcs[:rows, rows:size] = np.rint(share * (UNITS * FINE))
-        arcs[rows:size, :rows] = np.rint(share * self._steps[reach] * FINE).T
-        arcs[row, rows + column] = arcs[rows + column, row] = 0
-        arcs[size, source] = UNITS * FINE
-        found: Any = maximum_flow(csr_array(arcs), size, sink)
-        left = csr_array(arcs - found.flow.toarray())
+        open_cells = share > 0
+        open_cells[cell] = False
+        tails, heads = np.nonzero(open_cells)
+        steps = self._steps[float(self.reach[cell])][open_cells]
+        room = np.concatenate([share[open_cells] * UNITS, share[open_cells] * steps, [UNITS]])
+        begins = np.concatenate([tails, heads + rows, [size]])
+        ends = np.concatenate([heads + rows, tails, [source]])
+        arcs = csr_array(
+            (np.rint(room * FINE).astype(np.int32), (begins, ends)), (size + 1, size + 1)
+        )
+        found: Any = maximum_flow(arcs, size, sink)
+        left = csr_array(arcs - found.flow)
         left.eliminate_zeros()
         near = np.zeros(size + 1, dtype=bool)
         near[breadth_first_order(left, size, return_predecessors=False)] = True
         near[source] = True
-        return found.flow_value / FINE, near[:size]
+        moved = found.flow[:rows, rows:size].toarray() != 0
+        return _Flow(found.flow_value / FINE, near[:size], moved)
 
     def _crossing(self, near: Truths, reach: float) -> Floats:
         """Return what each cell, if hidden, adds to the capacity out of the nodes `near`."""
@@ -104,12 +117,13 @@ class Margins:
         """
         reach = float(self.reach[cell])
         own = int(self._steps[reach][cell])
-        rise, above = self._flow(share, reach, cell, up=True)
-        if rise >= UNITS - 1e-3:
+        rise = self._flow(share, cell, up=True)
+        if rise.units >= ENOUGH:
             return []
-        fall, below = self._flow(share, reach, cell, up=False)
-        if rise + min(own, fall) >= UNITS - 1e-3:
+        fall = self._flow(share, cell, up=False)
+        if rise.units + min(own, fall.units) >= ENOUGH:
             return []
+        above, below = rise.near, fall.near
         sides = [(above, below), (above, ~above), (~below, below)]
         pairs = [(self._crossing(a, reach), self._crossing(b, reach)) for a, b in sides]
         tried = [Cut(a + b, UNITS) for a, b in pairs]
@@ -123,6 +137,16 @@ class Margins:
                 broken.append(Cut(weights, cut.least))
         return broken
 
+    def cover(self, hidden: Truths, cell: Cell) -> Truths | None:
+        """Return those of the cells `hidden` that already protect `cell`, None if all do not."""
+        share = hidden.astype(float)
+        rise = self._flow(share, cell, up=True)
+        if rise.units >= ENOUGH:
+            return rise.moved
+        fall = self._flow(share, cell, up=False)
+        own = int(self._steps[float(self.reach[cell])][cell])
+        return rise.moved | fall.moved if rise.units + min(own, fall.units) >= ENOUGH else None
+
     def protected(self, hidden: Truths, cell: Cell) -> bool:
         """Return whether `cell` keeps its reach when the cells `hidden` are not shown."""
-        return not self.cuts(hidden.astype(float), cell)
+        return self.cover(hidden, cell) is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -157,7 +156,7 @@ def _short_cycles(margins: Margins, fixed: Truths, bare: list[Cell]) -> Truths:
             if corner is None:
                 return np.ones_like(fixed)
             hidden[[corner[0], corner[0], row], [corner[1], column, corner[1]]] = True
-    return _without_surplus(margins.protected, values, fixed, hidden, bare)
+    return _without_surplus(margins, fixed, hidden, bare)
 
 
 def _corner(values: Floats, hidden: Truths, cell: Cell, reach: float) -> Cell | None:
@@ -179,16 +178,21 @@ def _corner(values: Floats, hidden: Truths, cell: Cell, reach: float) -> Cell | 
     return int(found[0]), int(found[1])
 
 
-def _without_surplus(
-    protected: Callable[[Truths, Cell], bool],
-    values: Floats,
-    fixed: Truths,
-    hidden: Truths,
-    bare: list[Cell],
-) -> Truths:
+def _without_surplus(margins: Margins, fixed: Truths, hidden: Truths, bare: list[Cell]) -> Truths:
+    """Show each further cell again, the largest first, that no sensitive cell needs."""
+    covers = {cell: margins.cover(hidden, cell) for cell in bare}
     extra = np.argwhere(hidden & ~fixed)
-    for row, column in extra[np.argsort(-values[tuple(extra.T)], kind="stable")]:
+    for row, column in extra[np.argsort(-margins.values[tuple(extra.T)], kind="stable")]:
         hidden[row, column] = False
-        if not all(protected(hidden, cell) for cell in bare):
-            hidden[row, column] = True
+        # A cell whose cover does not hold this one is as protected as it was.
+        fresh = {}
+        for cell, cover in covers.items():
+            if cover is None or not cover[row, column]:
+                continue
+            fresh[cell] = margins.cover(hidden, cell)
+            if fresh[cell] is None:
+                hidden[row, column] = True
+                break
+        else:
+            covers.update(fresh)
     return hidden
