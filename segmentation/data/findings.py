@@ -36,7 +36,7 @@ FILLED = Rule("The cell is filled.", "Fill it at the source, or leave the row ou
 EITHER = Rule("At least one of the two balances is filled.", "Export the balance of each row.")
 READABLE = Rule(
     "The cell can be read as the column's type.",
-    "Write dates as 2024-01-31, numbers with a decimal point only, flags as true or false.",
+    "Convert the column (text dates are 2024-01-31), or let open_bank read it from a file.",
 )
 NAN = Rule("A number column holds numbers.", "Leave a cell without a value empty, not NaN.")
 FINITE = Rule("The number is finite.", "Look for a division by zero in the export.")

@@ -33,9 +33,7 @@ PATTERNS = {
     "date": f"^{DAY}([ T]{CLOCK})?$",
     "month": f"^{DAY}([ T]{CLOCK})?$",
     "time": f"^{DAY}[ T]{CLOCK}$",
-    "count": r"^-?\d{1,18}$",
-    "flag": r"^(true|false|True|False|TRUE|FALSE|0|1)$",
-} | dict.fromkeys(("money", "number", "share"), r"^-?\d+(\.\d+)?([eE][-+]?\d{1,2})?$")
+}
 """What text must look like to be read as a type."""
 
 
@@ -94,12 +92,13 @@ def read_table(bank: Bank, name: str) -> Reading:
 def _fits(kind: str, dtype: nw.dtypes.DType) -> bool | None:
     """Whether cells of `dtype` can be read as `kind`; None where that depends on the cell."""
     if kind in DATES:
-        return None if dtype == nw.String else dtype in (nw.Date, nw.Datetime)
+        days = (nw.Datetime,) if kind == "time" else (nw.Date, nw.Datetime)
+        return None if dtype == nw.String else dtype in days
     if kind in NUMBERS:
-        return None if dtype == nw.String else dtype.is_numeric()
+        return dtype.is_numeric()
     if kind == "flag":
-        return None if dtype == nw.String or dtype.is_numeric() else dtype == nw.Boolean
-    return not (dtype.is_nested() or dtype.is_temporal() or dtype == nw.Binary)
+        return None if dtype.is_numeric() else dtype == nw.Boolean
+    return not (dtype.is_nested() or dtype.is_temporal() or dtype in (nw.Binary, nw.Unknown))
 
 
 def _guarded(column: Column, dtype: nw.dtypes.DType) -> nw.Expr:

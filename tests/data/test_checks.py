@@ -292,13 +292,19 @@ DEFECTS: dict[str, tuple[Callable[[Tables], None], Found]] = {
         lambda tables: tables.update(
             customers=tables["customers"].assign(income=["1", "2.50", "1,000", "x", None, "1e3"])
         ),
-        [("customers", "income", R.READABLE.rule, 2)],
+        [("customers", "income", R.READABLE.rule, 5)],
     ),
     "type of a flag": (
         lambda tables: tables.update(
             customers=tables["customers"].assign(marketing_consent=[0, 1, 2, 1, 1, 0])
         ),
         [("customers", "marketing_consent", R.READABLE.rule, 1)],
+    ),
+    "text of a flag": (
+        lambda tables: tables.update(
+            customers=tables["customers"].assign(marketing_consent=["true", "", None, *"ynx"])
+        ),
+        [("customers", "marketing_consent", R.READABLE.rule, 5)],
     ),
     "type of a column": (
         lambda tables: tables.update(
