@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
 from segmentation.customers.intervals import wilson
+from segmentation.customers.tiers import TierRule, assign_tier, tier_rule
 from segmentation.data.bank import Bank
 from segmentation.data.contract import ASSETS, DEBTS, TABLES
 from segmentation.data.engines import cents, collect, enter, frame_kind, leave
 from segmentation.data.errors import TableError
 from segmentation.data.rules import load_rules
 
-__all__ = ["AND_ABOVE", "RANGE", "merge_small_tiers", "tier_table"]
+__all__ = ["AND_ABOVE", "RANGE", "merge_small_tiers", "merged_rule", "tier_table"]
 
 AND_ABOVE = "{lower} and above"
 """Label of a tier that took in all tiers above it."""
@@ -38,7 +40,9 @@ def tier_table(panel: Any, balances: Any = None) -> pd.DataFrame:
     DataFrame
         One row a tier that has customers, the lowest first, and last those without a tier, if there
         are any. Columns tier, tier_code, customers, customer_share, aum (yuan, Σ `aum_average`),
-        aum_share, mean_aum, and products_per_customer where the panel has `products`. With
+        aum_share, mean_aum, and products_per_customer where the panel has `products`. Where it has
+        `contribution`, mean_contribution (yuan in the month, over customers of whom it is known)
+        with its 95 % interval ``…_low`` and ``…_high`` by Student's t. With
         balances, for each product that somebody holds in that month ``penetration_<product>``, the
         share of the tier's customers with a balance above 0, with Wilson's 95 % interval ``…_low``
         and ``…_high`` (n is `customers`), and ``index_<product>``, the penetration over that of all
@@ -62,7 +66,10 @@ def tier_table(panel: Any, balances: Any = None) -> pd.DataFrame:
     names = lazy.collect_schema().names()
     by = ["tier_code", "tier", *(["month"] if "month" in names else [])]
     sums = [name for name in ("aum_average", "products") if name in names]
-    counted = lazy.group_by(*by).agg(nw.len().alias("customers"), *(nw.col(n).sum() for n in sums))
+    earned = _earned(names)
+    counted = lazy.group_by(*by).agg(
+        nw.len().alias("customers"), *(nw.col(n).sum() for n in sums), *earned
+    )
     table = collect(counted.with_columns(cents(nw.col("aum_average")).alias("aum")))
     if table.empty:
         raise TableError("panel", "it has rows", "Pass a month's panel.")
@@ -79,10 +86,97 @@ def tier_table(panel: Any, balances: Any = None) -> pd.DataFrame:
     if "products" in names:
         table["products_per_customer"] = table["products"] / customers
         columns.append("products_per_customer")
+    if earned:
+        table = table.assign(**_mean_contribution(table))
+        columns += [name for name in table.columns if name.startswith("mean_contribution")]
     if balances is None:
         return table[columns]
     holders = _holders(lazy, balances, table["month"].iloc[0])
     return pd.concat([table[columns], _penetration(table, holders)], axis=1)
+
+
+def _earned(names: list[str]) -> list[nw.Expr]:
+    """Moments of what customers contribute, where the panel knows it."""
+    if "contribution" not in names:
+        return []
+    value = nw.col("contribution")
+    return [value.mean(), value.std().alias("spread"), value.count().alias("known")]
+
+
+def _mean_contribution(table: pd.DataFrame) -> dict[str, Any]:
+    from scipy.stats import t
+
+    mean, known = table["contribution"], table["known"].astype(float)
+    error = table["spread"] / known.where(known > 1) ** 0.5
+    half = error * t.ppf(0.975, (known - 1).where(known > 1))
+    return {
+        "mean_contribution": mean,
+        "mean_contribution_low": mean - half,
+        "mean_contribution_high": mean + half,
+    }
+
+
+def merged_rule(
+    rule: str | TierRule,
+    *panels: Any,
+    on: str = "aum_average",
+    threshold: int | None = None,
+) -> TierRule:
+    """Return a rule in which tiers too small to show are merged with their neighbours.
+
+    Unlike `merge_small_tiers` it serves several panels at once, for example those of two months:
+    in each of them each tier of the rule has `threshold` customers, if all together have.
+
+    Parameters
+    ----------
+    rule : str or TierRule
+        The rule, or its name.
+    *panels : frames of any kind
+        Panels that the rule is meant for.
+    on : str
+        The numeric column that the rule looks at.
+    threshold : int, optional
+        The least number of customers to show, by default that of `rules/disclosure.toml`.
+
+    Raises
+    ------
+    TableError
+        If there is no panel, the column is missing or `threshold` is below 1.
+
+    Examples
+    --------
+    >>> panel = pd.DataFrame({"aum_average": [0.0, 500.0, 20_000.0, 30_000.0, 70_000.0]})
+    >>> merged_rule("rural_commercial", panel, threshold=2).names
+    ('Basic', 'Active and above')
+    """
+    rule = tier_rule(rule) if isinstance(rule, str) else rule
+    if not panels:
+        raise TableError("panels", "there is at least one", "Pass the panels to show.")
+    least = _threshold(threshold)
+    counts = [0] * len(rule.tiers)
+    for place, panel in enumerate(panels):
+        lazy = enter(assign_tier(panel, rule, on), "panel")
+        of = collect(lazy.group_by("tier_code").agg(nw.len().alias("customers")))
+        held = of.set_index("tier_code")["customers"].reindex(range(len(counts))).fillna(0)
+        smaller = held if place == 0 else held.clip(upper=pd.Series(counts))
+        counts = [int(n) for n in smaller]
+    tiers = []
+    for low, high in _groups(counts, least):
+        lower, upper = rule.tiers[low], rule.tiers[high - 1]
+        if high - low > 1:
+            top = high == len(counts)
+            form, zh = (AND_ABOVE, "{lower}及以上") if top else (RANGE, "{lower}至{upper}")
+            name = form.format(lower=lower.name, upper=upper.name)
+            lower = replace(lower, name=name, zh=zh.format(lower=lower.zh, upper=upper.zh))
+        tiers.append(lower)
+    return replace(rule, tiers=tuple(tiers))
+
+
+def _threshold(threshold: int | None) -> int:
+    least = load_rules("disclosure")["default"]["threshold"] if threshold is None else threshold
+    if least < 1:
+        raise TableError("threshold", "it is at least 1", "Take the bank's disclosure threshold.")
+    return int(least)
 
 
 def merge_small_tiers(frame: Any, threshold: int | None = None) -> Any:
@@ -115,10 +209,7 @@ def merge_small_tiers(frame: Any, threshold: int | None = None) -> Any:
     >>> merge_small_tiers(frame, threshold=2)["tier"].unique().tolist()
     ['Basic and above']
     """
-    if threshold is None:
-        threshold = int(load_rules("disclosure")["default"]["threshold"])
-    if threshold < 1:
-        raise TableError("threshold", "it is at least 1", "Take the bank's disclosure threshold.")
+    threshold = _threshold(threshold)
     kind = frame_kind(frame)
     lazy = enter(frame, "frame", ("tier", "tier_code"))
     names = lazy.collect_schema().names()

@@ -6,6 +6,7 @@ import pytest
 from conftest import to_pandas
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import segmentation as seg
 from segmentation.customers.intervals import wilson
@@ -181,3 +182,38 @@ def test_no_small_tier_is_left_and_nobody_lost(counts, threshold):
 def test_a_threshold_is_at_least_one(threshold):
     with pytest.raises(seg.TableError, match="threshold"):
         seg.merge_small_tiers(sized(2), threshold)
+
+
+def test_a_merged_rule_serves_both_panels(to_engine):
+    """Six and five tiers with too few in different places: one rule, shown in both."""
+    first = pd.DataFrame({"aum_average": [0.0] * 30 + [20_000.0] * 12 + [300_000.0] * 11})
+    second = pd.DataFrame({"aum_average": [0.0] * 30 + [20_000.0] * 12 + [300_000.0] * 4})
+    rule = seg.merged_rule("rural_commercial", to_engine(first), to_engine(second))
+    assert rule.names == ("Basic", "Active and above")
+    assert rule.tiers[1].zh == "有效及以上"
+    assert seg.merged_rule("rural_commercial", to_engine(first)).names == (
+        *("Basic", "Active"),
+        "Quality and above",
+    )
+    for panel in (first, second):
+        counts = seg.tier_table(seg.assign_tier(to_engine(panel), rule))["customers"]
+        assert counts.min() >= 10
+
+
+def test_a_merged_rule_wants_a_panel():
+    with pytest.raises(seg.TableError, match="at least one"):
+        seg.merged_rule("rural_commercial")
+
+
+def test_contributions_of_a_tier_have_students_interval(to_engine):
+    frame = pd.DataFrame(
+        {"aum_average": [1.0] * 4 + [20_000.0], "contribution": [1.0, 2.0, 3.0, None, 9.0]}
+    )
+    table = seg.tier_table(seg.assign_tier(to_engine(frame)))
+    low, high = stats.t.interval(0.95, 2, loc=2.0, scale=1 / 3**0.5)
+    row = table.iloc[0]
+    assert row["mean_contribution"] == pytest.approx(2.0, abs=1e-12)
+    assert row["mean_contribution_low"] == pytest.approx(low, abs=1e-9)
+    assert row["mean_contribution_high"] == pytest.approx(high, abs=1e-9)
+    # One customer has no spread, and so no interval.
+    assert table.iloc[1][["mean_contribution_low", "mean_contribution_high"]].isna().all()
