@@ -192,8 +192,8 @@ def test_a_merged_rule_serves_both_panels(to_engine):
     assert rule.names == ("Basic", "Active and above")
     assert rule.tiers[1].zh == "有效及以上"
     assert seg.merged_rule("rural_commercial", to_engine(first)).names == (
-        *("Basic", "Active"),
-        "Quality and above",
+        *("Basic", "Active to Quality"),
+        "Wealth and above",
     )
     for panel in (first, second):
         counts = seg.tier_table(seg.assign_tier(to_engine(panel), rule))["customers"]
