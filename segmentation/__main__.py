@@ -48,12 +48,18 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     reports = commands.add_parser("reports", help="run notebooks and write their reports")
-    reports.add_argument("names", nargs="*", metavar="NAME", help="02 or 02_customer_tiers; all")
-    reports.add_argument("--data", type=Path, metavar="PATH", help="the bank's tables; simulated")
     reports.add_argument(
-        "--language", choices=(*LANGUAGES, "all"), default="all", help="language; all"
+        "names", nargs="*", metavar="NAME", help="as 02 or 02_customer_tiers (default: all)"
     )
-    reports.add_argument("--out", type=Path, metavar="DIR", help="folder of the reports; reports")
+    reports.add_argument(
+        "--data", type=Path, metavar="PATH", help="the bank's tables (default: simulated ones)"
+    )
+    reports.add_argument(
+        "--language", choices=(*LANGUAGES, "all"), default="all", help="(default: all)"
+    )
+    reports.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the reports (default: reports)"
+    )
     _add_notebooks_folder(reports)
 
     check = commands.add_parser("check", help="report what is wrong with a bank's tables")
@@ -61,20 +67,35 @@ def parser() -> argparse.ArgumentParser:
 
     simulate = commands.add_parser("simulate", help="write the tables of a simulated network")
     simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    simulate.add_argument("--seed", type=_count(0), help="of the draws; that of the demonstration")
-    simulate.add_argument("--branches", type=_count(1), default=12, help="12")
-    simulate.add_argument("--customers", type=_count(1), default=18_000, help="18000")
-    simulate.add_argument("--months", type=_count(1), default=24, help="24")
+    simulate.add_argument(
+        "--seed",
+        type=_count(0),
+        metavar="N",
+        help="of the random draws (default: that of the demonstration)",
+    )
+    simulate.add_argument(
+        "--branches", type=_count(1), default=12, metavar="N", help="(default: 12)"
+    )
+    simulate.add_argument(
+        "--customers",
+        type=_count(1),
+        default=18_000,
+        metavar="N",
+        help="personal ones (default: 18000)",
+    )
+    simulate.add_argument("--months", type=_count(1), default=24, metavar="N", help="(default: 24)")
 
     notebooks = commands.add_parser("notebooks", help="run the notebooks and keep their outputs")
-    notebooks.add_argument("names", nargs="*", metavar="NAME", help="02 or 02_customer_tiers; all")
+    notebooks.add_argument(
+        "names", nargs="*", metavar="NAME", help="as 02 or 02_customer_tiers (default: all)"
+    )
     _add_notebooks_folder(notebooks)
     return top
 
 
 def _add_notebooks_folder(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--notebooks", type=Path, metavar="DIR", help="folder of the notebooks; notebooks"
+        "--notebooks", type=Path, metavar="DIR", help="folder of the notebooks (default: notebooks)"
     )
 
 

@@ -78,6 +78,8 @@ def check(options: Namespace) -> int:
     with waiting("Checking"):
         bank = open_bank(options.path)
         findings = check_bank(bank)
+    for remark in bank.remarks:
+        print(f"Read with a remark: {remark}")
     if findings.empty:
         print("Nothing found: the tables keep the contract.")
         return 0

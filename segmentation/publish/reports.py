@@ -122,6 +122,8 @@ def build_reports(
     log = _log(folder / LOG)
     try:
         log.info("data: %s; tables: %s", bank.source or "unnamed", ", ".join(bank.tables))
+        for remark in bank.remarks:
+            log.warning("%s", remark)
         return _build(chosen, every, bank, data, languages, folder, log, on_step)
     finally:
         for handler in list(log.handlers):
