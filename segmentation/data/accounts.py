@@ -11,6 +11,7 @@ import pandas as pd
 from segmentation.data.calendars import Window
 from segmentation.data.contract import ASSETS
 from segmentation.data.draws import NEVER, Array, logistic, named, stream, yuan
+from segmentation.data.trials import campaign_span
 
 __all__ = ["Paths", "balance_table", "branch_at", "draw_holdings", "draw_paths", "ledger_table"]
 
@@ -94,7 +95,9 @@ def draw_holdings(
     rng, n = stream(seed, "holdings"), len(people)
     size = np.clip(np.log10(np.maximum(people["level"], 1)) - 4, -2.5, 2).to_numpy()
     age = (people["age"].to_numpy() - 45) / 10
-    latent = 0.25 * (people["depth"].to_numpy() - 1.6)  # depth hangs on attachment
+    years = np.maximum(window.last - people["opened"].to_numpy(), 0) / 365.25
+    latent = 0.5 * people["attachment"].to_numpy()  # attachment deepens and keeps
+    latent = latent + 0.35 * (np.log1p(years) - 1.7)
     firm = people["corporate"].to_numpy()
     held = {"demand": np.ones((n, window.count), dtype=bool)}
     weights = np.ones(n)
@@ -159,11 +162,10 @@ def balance_table(
 
 def _festival(people: pd.DataFrame, window: Window) -> Array:
     """Months in which the branch campaign works, for the customers whom it reaches."""
-    from segmentation.data.trials import campaign_span
-
     on = np.arange(window.count) >= campaign_span(window)[0]
     treated = people["treated_branch"] & people["in_branch_trial"]
-    return on & treated.to_numpy()[:, None]
+    works: Array = on & treated.to_numpy()[:, None]
+    return works
 
 
 def _tooth(people: pd.DataFrame) -> Array:
@@ -261,6 +263,5 @@ def ledger_table(
         }
     )
     keys = ["month", "branch_id", "product"]
-    table = frame.groupby(keys, as_index=False)["amount"].sum()
-    table["amount"] = table["amount"] / 100
-    return table
+    table = frame.groupby(keys)["amount"].sum().reset_index()
+    return table.assign(amount=table["amount"] / 100)

@@ -46,11 +46,16 @@ def draw_chains(
             "brought": 0.0,
         }
     )
-    return chains[(chains["amount"] >= 1000) & (chains["start"] < awake[rows, 1])]
+    possible = (chains["amount"] >= 1000) & (chains["start"] < awake[rows, 1])
+    return pd.DataFrame(chains[possible])
 
 
 def draw_fresh(
-    rng: np.random.Generator, people: pd.DataFrame, awake: Array, window: Window
+    rng: np.random.Generator,
+    people: pd.DataFrame,
+    awake: Array,
+    window: Window,
+    rules: dict[str, Any],
 ) -> tuple[pd.DataFrame, Array]:
     """Draw fresh deposits month by month, and what each customer would do in either arm.
 
@@ -87,7 +92,7 @@ def draw_fresh(
             "start": (lowest + np.floor(rng.random(len(row)) * (room + 1))).astype("int64"),
             "length": 365,
             "fresh": True,
-            "brought": amount * np.where(rng.random(len(row)) < 0.6, 1.0, 0.0),
+            "brought": amount * (rng.random(len(row)) < rules["deposits"]["brought"]),
         }
     )
     return chains, outcomes
@@ -105,7 +110,8 @@ def roll_chains(
     Returns one row a deposit: row, amount, opened, matures, kept (NaN before maturity), fresh,
     brought. A customer who closes the account or stops using it ends a deposit early.
     """
-    deposits, rule = [], rules["deposits"]
+    deposits: list[pd.DataFrame] = []
+    rule = rules["deposits"]
     left = chains.reset_index(drop=True)
     while len(left) or not deposits:
         limit = awake[left["row"], 1]
@@ -139,7 +145,7 @@ def deposit_balances(deposits: pd.DataFrame, n: int, window: Window) -> tuple[Ar
     cell = deposits["row"].to_numpy()[rows] * window.count + month
     size = n * window.count
     average = np.bincount(cell, amount * np.maximum(days, 0) / window.lengths[month], size)
-    held = matures[rows] > window.ends[month]
+    held = (opened[rows] <= window.ends[month]) & (matures[rows] > window.ends[month])
     end = np.bincount(cell, amount * held, size)
     return average.reshape(n, -1), end.reshape(n, -1)
 

@@ -75,7 +75,8 @@ def pick(rng: np.random.Generator, shares: Any, size: int | None = None) -> Arra
 
 def logistic(values: Any) -> Array:
     """Return the probability of each log odds."""
-    return 1 / (1 + np.exp(-np.asarray(values, dtype="float64")))
+    chance: Array = 1 / (1 + np.exp(-np.asarray(values, dtype="float64")))
+    return chance
 
 
 def expand(counts: Any) -> tuple[Array, Array]:

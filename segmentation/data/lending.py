@@ -19,7 +19,7 @@ CLASSES = ("normal", "special_mention", "substandard", "doubtful", "loss")
 def draw_loans(rng: np.random.Generator, people: pd.DataFrame, window: Window) -> pd.DataFrame:
     """Draw loans, one row each. How often what happens is assumption.
 
-    Agricultural and business loans are repaid at once when due, the others evenly. One in 25 turns
+    Agricultural and business loans are repaid at once when due, the others evenly. One in 12 turns
     bad: an even one stops on the way, the other is not repaid when due.
     """
     kind, corporate = people["archetype"].to_numpy(), people["corporate"].to_numpy()
@@ -41,7 +41,7 @@ def draw_loans(rng: np.random.Generator, people: pd.DataFrame, window: Window) -
     amount = MIDDLE[purpose] * np.exp(0.5 * rng.standard_normal(len(row)))
     amount = np.maximum(np.rint(amount * np.where(corporate[row], 5, 1) / 1000) * 1000, 1000)
     due = drawn + YEARS[purpose] * 365
-    bad = (rng.random(len(row)) < 0.04) & (closed == NEVER)
+    bad = (rng.random(len(row)) < 0.08) & (closed == NEVER)
     even = purpose >= 2
     stop = drawn + np.where(even, np.floor(rng.random(len(row)) * (due - drawn)), due - drawn)
     late = np.where(rng.random(len(row)) < 0.06, np.floor(5 + 55 * rng.random(len(row))), 0)
@@ -62,7 +62,8 @@ def draw_loans(rng: np.random.Generator, people: pd.DataFrame, window: Window) -
             "recovers": np.where(bad & (since > 60), part, 0.0),
         }
     )
-    return loans[high >= low].reset_index(drop=True)
+    possible = pd.Series(high >= low)
+    return loans[possible].reset_index(drop=True)
 
 
 def _outstanding(loans: pd.DataFrame, day: int | Array) -> Array:

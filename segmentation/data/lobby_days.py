@@ -22,7 +22,7 @@ from segmentation.data.draws import (
     yuan,
 )
 
-__all__ = ["survey_table", "visit_table"]
+__all__ = ["add_servers", "survey_table", "visit_table"]
 
 POINTS = ("counter", "device", "lobby")
 BUSINESS = (
@@ -192,7 +192,8 @@ def _serve(
     takes = middle * np.exp(np.sqrt(cv2) * rng.standard_normal(len(day)) - cv2 / 2)
     takes = np.maximum(np.rint(takes * np.exp(-0.1 * skill)), 15).astype("int64").tolist()
     patience = np.rint(rng.exponential(lobby["patience_minutes"] * 60, len(day)) + 300).tolist()
-    servers = _servers(branches, staff)
+    points_at = add_servers(branches, staff)[["windows", "devices", "hosts"]]
+    servers: list[list[int]] = points_at.to_numpy().tolist()
     key = ((place * 100_000 + day) * 3 + point).tolist()
     arrived, places, points = second.tolist(), place.tolist(), point.tolist()
     called, done = [-1] * len(key), [-1] * len(key)
@@ -209,14 +210,18 @@ def _serve(
     return np.array(called, dtype="int64"), np.array(done, dtype="int64")
 
 
-def _servers(branches: pd.DataFrame, staff: pd.DataFrame) -> list[list[int]]:
-    """Servers of each branch at counter, devices and lobby."""
+def add_servers(branches: pd.DataFrame, staff: pd.DataFrame) -> pd.DataFrame:
+    """Return `branches` with windows, devices and hosts: who serves at counter, device and lobby.
+
+    One teller of three or more is always in the back office.
+    """
     now = staff[staff["last"] == NEVER]
     count = len(branches)
     tellers = np.bincount(now.loc[now["role"] == "teller", "branch"], minlength=count)
     hosts = np.bincount(now.loc[now["role"].isin(["lobby", "manager"]), "branch"], minlength=count)
     devices = np.maximum(1, np.rint(branches["size"].to_numpy() / 700)).astype("int64")
-    return np.column_stack([np.maximum(tellers, 1), devices, np.maximum(hosts, 1)]).tolist()
+    windows = np.maximum(np.where(tellers > 2, tellers - 1, 1), 1)
+    return branches.assign(windows=windows, devices=devices, hosts=np.maximum(hosts, 1))
 
 
 def _draw_referrals(

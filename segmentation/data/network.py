@@ -87,16 +87,18 @@ def _simulate(seed: int, count: int, customers: int, window: Window, rules: dict
     branches = posts.draw_branches(stream(seed, "branches"), window, count, customers, rules)
     staff = posts.draw_staff(stream(seed, "staff"), window, branches, rules)
     people = population.draw_people(seed, window, branches, customers, rules)
+    held, share = accounts.draw_holdings(seed, people, window, rules)
+    depth = np.sum([product.any(axis=1) for product in held.values()], axis=0)
+    population.keep_holders(stream(seed, "closings"), people, depth, rules)
     posts.name_managers(stream(seed, "managers"), people, staff)
     turned = np.arange(window.count) >= people["turns"].to_numpy()[:, None]
     asleep = people["asleep"].to_numpy()[:, None] ^ turned
     trials.draw_trials(stream(seed, "campaigns"), people, asleep, window, count, rules)
     paths = accounts.draw_paths(seed, people, asleep, window, rules)
-    held, share = accounts.draw_holdings(seed, people, window, rules)
     chains = deposits.draw_chains(
         stream(seed, "deposits"), people, share, paths.awake, window, rules
     )
-    fresh, outcomes = deposits.draw_fresh(stream(seed, "fresh"), people, paths.awake, window)
+    fresh, outcomes = deposits.draw_fresh(stream(seed, "fresh"), people, paths.awake, window, rules)
     chains = pd.concat([chains, fresh], ignore_index=True)
     rolled = deposits.roll_chains(stream(seed, "maturities"), chains, paths.awake, window, rules)
     loans = lending.draw_loans(stream(seed, "loans"), people, window)
@@ -119,7 +121,7 @@ def _simulate(seed: int, count: int, customers: int, window: Window, rules: dict
         "staff": posts.staff_table(staff, branches),
         "loans": lending.loan_table(loans, people, branches, window),
         "campaigns": trials.campaign_table(people, window, rules),
-        "assignments": trials.assignment_table(people, rules),
+        "assignments": trials.assignment_table(people, count, rules),
         "maturities": deposits.maturity_table(rolled, people, branches, window),
         "rates": posts.rate_table(window, rules),
         "customer_branches": population.customer_branch_table(people, branches, window),
@@ -136,18 +138,16 @@ def _simulate(seed: int, count: int, customers: int, window: Window, rules: dict
     tables["plans"] = efforts.plan_table(seed, tables, branches, window)
     truth = {
         "customers": _customer_truth(people, paths, asleep, branches),
-        "branches": branches.drop(columns=["opened", "annual_cost", "area", "format"]),
+        "branches": lobby_days.add_servers(branches, staff).drop(
+            columns=["opened", "annual_cost", "area", "format"]
+        ),
         "staff": staff[["staff_id", "skill"]].drop_duplicates("staff_id", ignore_index=True),
         "fields": dossiers.field_truth(rules),
         "campaigns": trials.campaign_truth(people, outcomes, rules),
     }
-    return Bank(
-        currency="CNY",
-        source=f"Simulated branch network, seed {seed}",
-        notes=NOTES,
-        truth=truth,
-        **tables,
-    )
+    frames: dict[str, Any] = tables
+    source = f"Simulated branch network, seed {seed}"
+    return Bank(currency="CNY", source=source, notes=NOTES, truth=truth, **frames)
 
 
 NOTES = (
@@ -186,7 +186,6 @@ def _customer_truth(
             "income": people["income"],
             "occupation": people["occupation"].astype("str"),
             "attachment": people["attachment"],
-            "depth": people["depth"],
             "mobile": people["mobile_from"] < NEVER,
             "segment": pd.array(np.array(trials.SEGMENTS)[people["segment"]], dtype="str"),
             "p_alone": people["p_alone"],

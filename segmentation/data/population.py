@@ -21,7 +21,7 @@ from segmentation.data.draws import (
 )
 from segmentation.data.wealth import configuration, draw_awake, draw_dormant
 
-__all__ = ["customer_branch_table", "customer_table", "draw_people"]
+__all__ = ["customer_branch_table", "customer_table", "draw_people", "keep_holders"]
 
 CAUSES = ("card replaced", "moved away", "opened for one purpose", "banks elsewhere")
 JOBS = ("farmer", "factory worker", "shop owner", "teacher", "civil servant", "services", "driver")
@@ -76,18 +76,28 @@ def _draw_life(
     inflow = life["hazard"] * window.count
     new = rng.random(n) < inflow / (1 + inflow)
     attachment = people["attachment"].to_numpy()
-    tenure = rng.exponential(7.0, n) * np.exp(0.3 * attachment)
+    tenure = rng.exponential(7.0, n) * np.exp(0.4 * attachment)
     oldest = np.where(people["corporate"], 20.0, np.maximum(people["age"] - 16, 0.1))
     tenure = np.minimum(tenure, np.minimum(oldest, 30) * rng.uniform(0.6, 1.0, n))
     before = window.first - 1 - np.floor(tenure * 365.25)
     within = window.first + np.floor(rng.random(n) * (window.last - window.first + 1))
     people["opened"] = np.where(new, within, before).astype("int64")
-    people["depth"] = 1 + rng.poisson(np.exp(-0.5 + 0.35 * attachment))
-    slope = life["attachment"] * attachment + life["depth_effect"] * (people["depth"] - 1)
+    slope = life["attachment"] * attachment
     hazard = life["hazard"] * np.exp(slope - life["attachment"] ** 2 / 2)
     stays = rng.exponential(1.0, n) / hazard * 30.4
     closed = np.maximum(people["opened"], window.first) + 1 + np.floor(stays)
     people["closed"] = np.where(closed <= window.last, closed, NEVER).astype("int64")
+
+
+def keep_holders(
+    rng: np.random.Generator, people: pd.DataFrame, products: Array, rules: dict[str, Any]
+) -> None:
+    """Let each product beyond the first prevent a closing in 33: the true effect of depth is small.
+
+    That customers with many products leave less is mostly attachment, which causes both.
+    """
+    stays = rng.random(len(people)) >= np.exp(rules["life"]["product_effect"] * (products - 1))
+    people["closed"] = np.where(stays, NEVER, people["closed"])
 
 
 def _draw_wealth(

@@ -35,10 +35,12 @@ def draw_branches(
     region = pick(rng, posts["region_shares"], count)
     light = (rng.random(count) < posts["light"]) & (count > 1)
     lobby_sd = lobby["referral_sd"]
-    usual, high = rules["motion"]["month_end_usual"], rules["motion"]["month_end_high"]
-    lift = rng.uniform(*usual, count)
+    (low, high), (more, most) = (
+        rules["motion"][name] for name in ("month_end_usual", "month_end_high")
+    )
+    lift = rng.uniform(low, high, count)
     pushed = round(rules["motion"]["month_end_high_share"] * count) if count > 2 else 0
-    lift[rng.permutation(count)[:pushed]] = rng.uniform(*high, pushed)
+    lift[rng.permutation(count)[:pushed]] = rng.uniform(more, most, pushed)
     posts_held = np.maximum(3, np.rint(4 + size / 300 - light)).astype("int64")
     area = np.rint(np.where(light, 120, 260) + size / 8 + 40 * rng.random(count))
     return pd.DataFrame(

@@ -72,7 +72,8 @@ def draw_trials(
     first, last = campaign_span(window)
     start, end = int(window.starts[first]), int(window.ends[last])
     here = (people["opened"] < start) & (people["closed"] > start)
-    eligible = (can & here & people["consent"] & ~asleep[:, first]).to_numpy()
+    settled = ~asleep[:, first] & ~asleep[:, max(first - 3, 0)] & (people["opened"] < start - 91)
+    eligible = (can & here & people["consent"] & settled).to_numpy()
     stratum = (2 * (age >= 50) + (level >= 5e4)).astype("int64")
     order = rng.permutation(n)
     order = order[eligible[order]]
@@ -81,13 +82,25 @@ def draw_trials(
     arm[order] = np.arange(len(order)) % 2  # every other customer of a shuffled stratum
     reached = (arm == 1) & (rng.random(n) < trial["reached"])
     day = start + np.floor(rng.random(n) * min(28, end - start))
+    reached &= day < people["closed"].to_numpy()
+    if eligible.sum() < 2:  # no comparison, no campaign
+        eligible, reached = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
     people["eligible"], people["stratum"], people["arm"] = eligible, stratum, arm
     people["contacted"] = np.where(reached, day, NEVER).astype("int64")
     chosen = np.zeros(branches, dtype=bool)
     if branches > 1:
-        chosen[rng.permutation(branches)[: max(1, round(trial["branch_share"] * branches))]] = True
-    people["treated_branch"] = chosen[people["branch"]]
-    people["in_branch_trial"] = here & ~people["corporate"] & (branches > 1)
+        chosen[rng.permutation(branches)[: _treated(branches, rules)]] = True
+    place = np.where(people["moved"] > first, people["former"], people["branch"])
+    people["treated_branch"] = chosen[place]
+    inside = (here & ~people["corporate"]).to_numpy()
+    both = len(np.unique(chosen[place][inside])) == 2
+    people["in_branch_trial"] = inside & both
+
+
+def _treated(branches: int, rules: dict[str, Any]) -> int:
+    """Number of branches of the second campaign that are treated."""
+    share: float = rules["campaign"]["branch_share"]
+    return max(1, round(share * branches))
 
 
 def campaign_table(people: pd.DataFrame, window: Window, rules: dict[str, Any]) -> pd.DataFrame:
@@ -110,7 +123,7 @@ def campaign_table(people: pd.DataFrame, window: Window, rules: dict[str, Any]) 
     return table[[bool(people["eligible"].any()), bool(people["in_branch_trial"].any())]]
 
 
-def assignment_table(people: pd.DataFrame, rules: dict[str, Any]) -> pd.DataFrame:
+def assignment_table(people: pd.DataFrame, branches: int, rules: dict[str, Any]) -> pd.DataFrame:
     """Return the table `assignments`: randomised customers, and all customers of every branch."""
     ids, codes = identifiers("K", 2), people["customer_id"].array
     first = np.flatnonzero(people["eligible"])
@@ -120,8 +133,7 @@ def assignment_table(people: pd.DataFrame, rules: dict[str, Any]) -> pd.DataFram
     treated = np.where(
         calls, people["arm"].to_numpy()[rows] == 1, people["treated_branch"].to_numpy()[rows]
     )
-    count = people["branch"].max() + 1
-    planned = max(1, round(rules["campaign"]["branch_share"] * count)) / max(count, 2)
+    planned = _treated(branches, rules) / branches
     share = np.where(calls, 0.5, np.where(treated, planned, 1 - planned))
     day = np.where(calls, people["contacted"].to_numpy()[rows], NEVER)
     return pd.DataFrame(

@@ -64,7 +64,8 @@ def configuration(config: str) -> dict[str, Any]:
 def draw_dormant(rng: np.random.Generator, n: int, rules: dict[str, Any]) -> Array:
     """Draw balances of sleeping accounts."""
     noise = rng.standard_normal(n)
-    return rules["dormant_median"] * np.exp(rules["dormant_sigma"] * noise)
+    balance: Array = rules["dormant_median"] * np.exp(rules["dormant_sigma"] * noise)
+    return balance
 
 
 def draw_awake(rng: np.random.Generator, n: int, rules: dict[str, Any]) -> Array:
@@ -77,4 +78,5 @@ def draw_awake(rng: np.random.Generator, n: int, rules: dict[str, Any]) -> Array
     body = np.exp(rules["body_mu"] + rules["body_sigma"] * ndtri(np.maximum(place, 1e-12) * top))
     within = 1 - (start / rules["cap"]) ** alpha
     tail = start * (1 - place * within) ** (-1 / alpha)
-    return np.where(in_tail, tail, body)
+    aum: Array = np.where(in_tail, tail, body)
+    return aum
