@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +41,7 @@ def maximum(cells: pd.DataFrame, levels: dict[str, list[str]]) -> Maximum:
     n, missing = rest["n"].to_numpy(float), rest["missing"].to_numpy(float)
     design = design[rest.index]
     columns = _independent(design)
-    values, errors, means = _glm(design[:, columns], n, missing)
+    values, errors, means = _logistic(design[:, columns], n, missing)
     for column, value, error in zip(columns, values, errors, strict=True):
         if column and abs(value) > FAR:
             estimates[keys[column - 1]] = (np.sign(value) * np.inf, np.nan)
@@ -88,14 +87,31 @@ def _independent(design: Floats) -> list[int]:
     return kept
 
 
-def _glm(design: Floats, n: Floats, missing: Floats) -> tuple[Floats, Floats, Floats]:
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_linear_model import GLM
+def _logistic(design: Floats, n: Floats, missing: Floats) -> tuple[Floats, Floats, Floats]:
+    """Estimates, standard errors and fitted shares of a logistic model, by Newton's method.
 
-    with warnings.catch_warnings():  # separation is looked for here, and said in the result
-        warnings.simplefilter("ignore")
-        fit = GLM(np.column_stack([missing, n - missing]), design, family=Binomial()).fit(tol=1e-12)
-    return np.asarray(fit.params), np.asarray(fit.bse), np.asarray(fit.fittedvalues)
+    On cross-products, which stay small for many cells; a step that lowers the likelihood is halved.
+    """
+    from scipy.special import expit
+
+    rate = missing.sum() / n.sum()
+    values: Floats = np.zeros(design.shape[1])
+    values[0] = np.log(rate / (1 - rate))
+    reached = likelihood(n, missing, expit(design @ values))
+    for _ in range(100):
+        means = expit(design @ values)
+        information = (design * (n * means * (1 - means))[:, None]).T @ design
+        step = np.linalg.solve(information, design.T @ (missing - n * means))
+        while True:
+            now = likelihood(n, missing, expit(design @ (values + step)))
+            if now >= reached - 1e-9 or np.abs(step).max() < 1e-9:
+                break
+            step = step / 2
+        values, gain, reached = values + step, now - reached, now
+        if np.abs(step).max() < 1e-9 or (abs(gain) < 1e-9 and np.abs(values).max() > FAR):
+            break
+    errors = np.sqrt(np.diag(np.linalg.pinv(information, hermitian=True)))
+    return values, errors, expit(design @ values)
 
 
 def likelihood(n: Floats, missing: Floats, means: Floats) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -168,7 +169,18 @@ def missingness_model(
             "There is nothing to explain where all or none do.",
             "field",
         )
-    return _fit(cells, terms, level, field, day)
+    model = _fit(cells, terms, level, field, day)
+    return replace(model, table=_sorted(model.table, _order(bank)))
+
+
+def _sorted(table: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """Levels of each term in their order, others by name, and last those that are no level."""
+    term = table["term"].map({name: k for k, name in enumerate(table["term"].unique())})
+    place = table["level"].map({name: k for k, name in enumerate(order)}).fillna(-1)
+    last = table["level"].isin([OTHER, UNKNOWN])
+    keys = table.assign(term=term, last=last, place=place)
+    index = keys.sort_values(["term", "last", "place", "level"]).index
+    return table.loc[index].reset_index(drop=True)
 
 
 def _terms(bank: Bank, field: Field, on: Sequence[str] | None) -> list[str]:
@@ -213,12 +225,27 @@ def _cells(bank: Bank, field: Field, terms: list[str], day: dt.date) -> pd.DataF
 
 
 def _band(years: nw.Expr, starts: list[int]) -> nw.Expr:
-    """The band of completed years, named by its limits: ``25–34``."""
-    label: Any = nw.lit(f"under {starts[0]}")
-    for start, end in zip(starts, [*starts[1:], None], strict=True):
-        name = f"{start}+" if end is None else f"{start}–{end - 1}"
+    """The band of completed years."""
+    first, *others = _names(starts)
+    label: Any = nw.lit(first)
+    for start, name in zip(starts, others, strict=True):
         label = nw.when(years >= start).then(nw.lit(name)).otherwise(label)
     return nw.when(~years.is_null()).then(label)
+
+
+def _names(starts: list[int]) -> list[str]:
+    """Names of bands by their limits, like ``25–34``."""
+    middle = [f"{start}–{end - 1}" for start, end in pairwise(starts)]
+    return [f"under {starts[0]}", *middle, f"{starts[-1]}+"]
+
+
+def _order(bank: Bank) -> list[str]:
+    """Names of bands and tiers as they follow each other, for the table to be read."""
+    from segmentation.customers.tiers import tier_rule
+
+    bands = load_rules("quality", bank.rules)["bands"]
+    tiers = tier_rule(bank.tier_rule, bank.rules).names
+    return [*tiers, *_names(bands["age"]), *_names(bands["tenure"])]
 
 
 def _fit(

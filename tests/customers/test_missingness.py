@@ -208,3 +208,25 @@ def test_one_group_or_a_few_cases_cannot_be_compared():
 def test_bad_arguments_are_refused(field, on, message):
     with pytest.raises(seg.TableError, match=message):
         seg.missingness_model(bank(1, 60), field, on, DAY)
+
+
+def test_terms_that_separate_only_together_are_found_out():
+    """Branch and gender together leave cells of none and of all, each level has some of both."""
+    cells = {
+        ("B1", "f"): (50, 0),
+        ("B1", "m"): (40, 20),
+        ("B2", "f"): (40, 20),
+        ("B2", "m"): (45, 45),
+    }
+    rows = [(*cell, k >= m) for cell, (n, m) in cells.items() for k in range(n)]
+    frame = pd.DataFrame(rows, columns=["branch_id", "gender", "filled"])
+    frame["customer_id"] = [str(k) for k in range(len(frame))]
+    customers = frame.drop(columns="filled").assign(
+        kind="personal", opened_on=pd.Timestamp("2020-01-01")
+    )
+    profiles = frame[["customer_id", "filled"]].assign(field="phone")
+    fit = model(seg.Bank(customers=customers, profiles=profiles), ("branch_id", "gender"))
+    alone = 85 * np.log(85 / 175) + 90 * np.log(90 / 175)
+    assert fit.lr == pytest.approx(2 * (80 * np.log(0.5) - alone), abs=1e-6)
+    assert fit.table.groupby("term")["separated"].sum().to_dict() == {"branch_id": 1, "gender": 1}
+    assert fit.table.query("separated")[["low", "high"]].isna().all(axis=None)
