@@ -27,30 +27,46 @@ def holdings(bank: Bank, first: dt.date, days: float | None = None) -> nw.LazyFr
     lazy = bank.table("balances", "customer_id", "month", "product", *amounts)
     month, average = nw.col("month"), nw.col(amounts[0])
     lazy = lazy.filter(month >= year, month <= first)
-    now, asset = month == first, nw.col("product").is_in(ASSETS)
-    some = [nw.col(name).fill_null(0.0) != 0 for name in amounts]
-    held = [nw.col(name).fill_null(0.0) > 0 for name in amounts]
-    weighted = average * days_in_month(month, first.year)
-    parts = {
+    lazy = lazy.with_columns(
+        (month == first).alias("now"),
+        nw.col("product").is_in(ASSETS).alias("asset"),
+        (average * days_in_month(month, first.year)).alias("weighted"),
+        _any(*(nw.col(name) > 0 for name in amounts)).alias("held"),
+        _any(*(nw.col(name) != 0 for name in amounts)).alias("some"),
+    )
+    now, asset, weighted = nw.col("now"), nw.col("asset"), nw.col("weighted")
+    sums: dict[str, nw.Expr] = {
         "aum_average": nw.when(now & asset).then(average),
         "aum_quarter": nw.when((month >= quarter) & asset).then(weighted),
         "aum_year": nw.when(asset).then(weighted),
         "debt": nw.when(now & nw.col("product").is_in(DEBTS)).then(average),
-        "products": (now & nw.any_horizontal(*held, ignore_nulls=True)).cast(nw.Int64),
-        "present": (now & nw.any_horizontal(*some, ignore_nulls=True)).cast(nw.Int64),
     }
-    spans = {"aum_quarter": (last - quarter).days + 1, "aum_year": (last - year).days + 1}
+    counts = {"products": now & nw.col("held"), "present": now & nw.col("some")}
     if "end" in amounts:
-        parts["aum_end"] = nw.when(now & asset).then(nw.col("end"))
+        sums["aum_end"] = nw.when(now & asset).then(nw.col("end"))
     if days is not None:
-        rate = _margin_rate(bank, first)
-        parts["margin"] = nw.when(now).then(average * rate * (last.day / days))
-        unpriced = now & nw.any_horizontal(*some, ignore_nulls=True) & rate.is_null()
-        parts["unpriced"] = unpriced.cast(nw.Int64)
-    lazy = lazy.select("customer_id", **parts)
-    lazy = lazy.group_by("customer_id").agg(*(nw.col(name).sum() for name in parts))
-    money = [name for name in parts if name not in ("products", "present", "unpriced")]
-    return lazy.with_columns(cents(nw.col(name) / spans.get(name, 1)).alias(name) for name in money)
+        lazy = lazy.with_columns(nw.when(now).then(_margin_rate(bank, first)).alias("rate"))
+        sums["margin"] = average * nw.col("rate")
+        counts["unpriced"] = now & nw.col("some") & nw.col("rate").is_null()
+    flags = {name: nw.when(flag).then(nw.lit(1)) for name, flag in counts.items()}
+    lazy = lazy.select("customer_id", **sums, **flags)
+    lazy = lazy.group_by("customer_id").agg(
+        *(nw.col(name).sum() for name in sums),
+        *(nw.col(name).count() for name in counts),  # of what is not null: cheaper than a sum
+    )
+    over: dict[str, float] = {
+        "aum_quarter": (last - quarter).days + 1,
+        "aum_year": (last - year).days + 1,
+        "margin": (days or 0) / last.day,
+    }
+    return lazy.with_columns(
+        cents(nw.col(name) / over[name] if name in over else nw.col(name)).alias(name)
+        for name in sums
+    )
+
+
+def _any(*flags: nw.Expr) -> nw.Expr:
+    return nw.any_horizontal(*flags, ignore_nulls=True)
 
 
 def _margin_rate(bank: Bank, first: dt.date) -> nw.Expr:

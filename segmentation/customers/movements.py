@@ -94,21 +94,28 @@ def movements(bank: Bank, first: dt.date, rule: ActivityRule) -> nw.LazyFrame[An
     lazy = lazy.filter(date <= last)
     kind = nw.col("kind").fill_null("") if bank.has("transactions", "kind") else nw.lit("")
     active, now = ~kind.is_in(rule.not_activity), date >= first
-    digital = channel.fill_null("").is_in(rule.digital)
     cost = nw.lit(0.0)
     for name, price in rule.cost.items():
         cost = nw.when(channel == name).then(price).otherwise(cost)
-    parts = {
-        "transactions": (active & now).cast(nw.Int64),
-        "digital": (active & now & digital).cast(nw.Int64),
-        "frequency": (active & (date >= year)).cast(nw.Int64),
+    lazy = lazy.with_columns(active.alias("active"), (date >= first).alias("now"))
+    active, now = nw.col("active"), nw.col("now")
+    counts = {
+        "transactions": active & now,
+        "digital": active & now & channel.fill_null("").is_in(rule.digital),
+        "frequency": active & (date >= year),
+    }
+    sums = {
         "monetary": nw.when(active & (date >= year)).then(amount.abs()),
         "fees": nw.when(now & kind.is_in(rule.fees)).then(-amount),
         "cost": nw.when(active & now).then(cost),
     }
-    lazy = lazy.select("customer_id", nw.when(active).then(date).alias("latest"), **parts)
-    sums = [nw.col(name).sum() for name in parts]
-    lazy = lazy.group_by("customer_id").agg(nw.col("latest").max(), *sums)
+    flags = {name: nw.when(flag).then(1) for name, flag in counts.items()}
+    lazy = lazy.select("customer_id", nw.when(active).then(date).alias("latest"), **flags, **sums)
+    lazy = lazy.group_by("customer_id").agg(
+        nw.col("latest").max(),
+        *(nw.col(name).count() for name in counts),  # of what is not null: cheaper than a sum
+        *(nw.col(name).sum() for name in sums),
+    )
     return lazy.select(
         "customer_id",
         "transactions",
