@@ -97,7 +97,7 @@ def draw_holdings(
     age = (people["age"].to_numpy() - 45) / 10
     years = np.maximum(window.last - people["opened"].to_numpy(), 0) / 365.25
     latent = 0.5 * people["attachment"].to_numpy()  # attachment deepens and keeps
-    latent = latent + 0.35 * (np.log1p(years) - 1.7)
+    latent = latent + 0.5 * (np.log1p(years) - 1.7)
     firm = people["corporate"].to_numpy()
     held = {"demand": np.ones((n, window.count), dtype=bool)}
     weights = np.ones(n)

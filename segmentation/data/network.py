@@ -47,8 +47,18 @@ def simulate_bank(seed: int, branches: int = 12, customers: int = 18_000, months
     Returns
     -------
     Bank
-        pandas frames, all tables of the contract, in CNY. `truth` holds the causes: `customers`,
-        `branches`, `staff`, `fields` and `campaigns`.
+        pandas frames, all tables of the contract, in CNY. Visits are those of the last 60 working
+        days, contacts those of the last year. `truth` holds the causes, one frame each:
+
+        - ``customers``: archetype, whether asleep at the end and why, log drift a month and slide
+          (log points a month of those who leave silently), AUM without noise at the end, income and
+          occupation, attachment, use of mobile banking; segment, probability of a fresh term
+          deposit left alone and contacted, their difference tau; household, and the customer that
+          a doubled one is the same as.
+        - ``branches``: true effects on mobile use (log odds), age, profiles and service, the two
+          referral rates, the lift at the month's end, and who serves.
+        - ``staff``: each one's skill. ``fields``: mechanism and log odds of each profile field.
+        - ``campaigns``: base, effect of assignment and of being reached, by campaign and outcome.
 
     Raises
     ------

@@ -52,6 +52,18 @@ def deposits(bank: Bank) -> pd.DataFrame:
     return rows.groupby("month")[["average", "end"]].sum()
 
 
+def placed(bank: Bank) -> pd.DataFrame:
+    """Balances with the branch to which their customer belonged at the end of the month."""
+    rows = bank.balances.sort_values("month")
+    homes = bank.customer_branches.sort_values("from_date")
+    return pd.merge_asof(
+        rows.assign(day=rows["month"] + pd.offsets.MonthEnd(0)),
+        homes.rename(columns={"from_date": "day"}),
+        on="day",
+        by="customer_id",
+    )
+
+
 def gini(values: np.ndarray) -> float:
     curve = np.cumsum(np.sort(values)) / values.sum()
     return float(1 - 2 * curve.mean() + 1 / len(values))
@@ -250,16 +262,14 @@ def test_month_end_spike_is_usual_and_at_some_branches_too_high(bank: Bank) -> N
     whole = deposits(bank)
     spike = whole["end"] / whole["average"] - 1
     assert spike.between(0.01, 0.045).all()
-    ledger = bank.ledger[bank.ledger["product"].isin(["demand", "term"])]
-    end = ledger.groupby("branch_id")["amount"].sum()
-    rows = bank.balances[bank.balances["product"].isin(["demand", "term"])]
-    home = bank.customers.set_index("customer_id")["branch_id"]
-    average = rows.groupby(home.reindex(rows["customer_id"]).to_numpy())["average"].sum()
-    lift = (end / average - 1).sort_index()
-    truth = bank.truth["branches"].set_index("branch_id")["month_end"].sort_index()
+    rows = placed(bank)
+    rows = rows[rows["product"].isin(["demand", "term"])]
+    sums = rows.groupby("branch_id")[["average", "end"]].sum()
+    lift = sums["end"] / sums["average"] - 1
+    truth = bank.truth["branches"].set_index("branch_id")["month_end"]
     assert 1 <= (truth > 0.04).sum() <= 4
-    # customers who moved are at their last branch here, so the two differ a little
-    assert np.corrcoef(lift, truth)[0, 1] > 0.7
+    assert ((lift > 0.04) == (truth > 0.04)).all()
+    assert (lift - truth).abs().max() < 0.005
 
 
 def test_salaries_come_on_the_10th_and_15th_and_leave_a_saw_tooth(
@@ -297,6 +307,7 @@ def test_customers_near_a_threshold_return_to_their_level(
     """Those whom noise has carried up fall back, though nothing is done to them."""
     month, later = pd.Timestamp("2025-09-01"), LAST
     both = aum[[month, later]].dropna()
+    both = both[(both > 1).all(axis=1)]
     level = personal["true_aum"].reindex(both.index)
     high = (both[month] > 1.25 * level) & (level > 1e4)
     low = (both[month] < 0.80 * level) & (level > 1e4)
@@ -510,7 +521,7 @@ def test_plan_completion_spreads_because_targets_are_stale(bank: Bank) -> None:
     rates = pd.concat(done)
     assert rates.min() < 1.1
     assert rates.max() > 2.0
-    assert rates.between(0.4, 7.0).all()
+    assert rates[rates > 0].between(0.4, 7.0).all()
     assert set(bank.plans["basis"]) == {"level", "increment", "flow"}
 
 
@@ -539,14 +550,7 @@ def test_money_is_to_the_cent(bank: Bank) -> None:
 
 
 def test_ledger_reconciles_to_the_cent(bank: Bank) -> None:
-    homes = bank.customer_branches.sort_values("from_date")
-    rows = bank.balances.sort_values("month")
-    rows = pd.merge_asof(
-        rows.assign(day=rows["month"] + pd.offsets.MonthEnd(0)),
-        homes.rename(columns={"from_date": "day"}),
-        on="day",
-        by="customer_id",
-    )
+    rows = placed(bank)
     cents = np.rint(rows["end"] * 100).astype("int64")
     totals = cents.groupby([rows["month"], rows["branch_id"], rows["product"]]).sum()
     ledger = bank.ledger.set_index(["month", "branch_id", "product"])["amount"]
