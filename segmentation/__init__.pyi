@@ -23,8 +23,13 @@ from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
 
 # figures: what it looks like
+from .figures.completeness import draw_completeness, draw_completeness_by
+from .figures.concentrations import draw_lorenz
+from .figures.customers import draw_basis, draw_penetration, draw_tiers
 from .figures.labels import label
 from .figures.language import translator
+from .figures.lifts import draw_lift
+from .figures.moves import draw_migration, draw_near_threshold, draw_projection
 from .figures.numbers import (
     format_interval,
     format_money,
@@ -55,6 +60,16 @@ __all__ = [
     "completeness",
     "completeness_parts",
     "concentration",
+    "draw_basis",
+    "draw_completeness",
+    "draw_completeness_by",
+    "draw_lift",
+    "draw_lorenz",
+    "draw_migration",
+    "draw_near_threshold",
+    "draw_penetration",
+    "draw_projection",
+    "draw_tiers",
     "duplicate_candidates",
     "format_interval",
     "format_money",

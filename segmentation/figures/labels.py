@@ -40,11 +40,14 @@ COLUMNS = {
     "customers": N_("Customers"),
     "debt": N_("Debt"),
     "digital_share": N_("Digital share"),
+    "collected_by": N_("Collected by"),
+    "decile": N_("Decile"),
     "df": N_("Degrees of freedom"),
+    "difference": N_("Difference"),
     "end": N_("Month-end balance"),
     "entered": N_("Entered"),
     "estimate": N_("Estimate"),
-    "expected": N_("Expected by chance"),
+    "expected": N_("Expected"),
     "fell": N_("Fell"),
     "field": N_("Field"),
     "flagged": N_("Above the limit"),
@@ -73,12 +76,14 @@ COLUMNS = {
     "month": N_("Month"),
     "move": N_("Move"),
     "money_share": N_("Share of money"),
+    "moved": N_("Crossed"),
     "n": N_("Number"),
     "odds_ratio": N_("Odds ratio"),
     "p": N_("p-value"),
     "p_value": N_("p-value"),
     "pairs": N_("Pairs"),
     "part": N_("Step"),
+    "placebos": N_("Pretended thresholds"),
     "period": N_("Period"),
     "product": N_("Product"),
     "products": N_("Products held"),
@@ -88,6 +93,7 @@ COLUMNS = {
     "rose": N_("Rose"),
     "rows": N_("Rows"),
     "rule": N_("Rule"),
+    "separated": N_("All or none"),
     "share": N_("Share"),
     "side": N_("Side of the threshold"),
     "state": N_("State"),
@@ -123,6 +129,8 @@ CATEGORIES = {
     "demand": N_("Demand deposit"),
     "device": N_("Self-service device"),
     "false": N_("No"),
+    "education": N_("Education"),
+    "employer": N_("Employer"),
     "female": N_("Female"),
     "fund": N_("Fund"),
     "filled": N_("Filled"),
@@ -137,6 +145,7 @@ CATEGORIES = {
     "lobby": N_("Lobby"),
     "male": N_("Male"),
     "manager": N_("Relationship manager"),
+    "marital_status": N_("Marital status"),
     "meeting": N_("Meeting"),
     "merchant": N_("Merchant"),
     "metal": N_("Precious metal"),
@@ -154,6 +163,26 @@ CATEGORIES = {
 }
 FIELDS = "fields"
 """The section of rules whose keys are names of profile fields."""
+TABLE_NAMES = {
+    "alliance": N_("Alliance"),
+    "assignments": N_("Assignments"),
+    "balances": N_("Balances"),
+    "branches": N_("Branches"),
+    "campaigns": N_("Campaigns"),
+    "contacts": N_("Contacts"),
+    "customer_branches": N_("Branches of customers"),
+    "incidents": N_("Incidents"),
+    "ledger": N_("Ledger"),
+    "loans": N_("Loans"),
+    "maturities": N_("Maturities"),
+    "plans": N_("Plans"),
+    "profiles": N_("Profiles"),
+    "rates": N_("Rates"),
+    "signups": N_("Signups"),
+    "staff": N_("Staff"),
+    "surveys": N_("Surveys"),
+    "visits": N_("Visits"),
+}
 ABOVE, RANGE = " and above", " to "
 PENETRATION = "penetration_"
 
@@ -188,8 +217,8 @@ def label(name: Any, kind: str = "") -> str:
             return found
     if text.startswith(PENETRATION):
         return _("{product}, penetration").format(product=label(text.removeprefix(PENETRATION)))
-    if text in COLUMNS:
-        return _(COLUMNS[text])
+    if text in COLUMNS or text in TABLE_NAMES:
+        return _(COLUMNS.get(text) or TABLE_NAMES[text])
     if current_language() != "en" and text in _contract_names():
         return _contract_names()[text]
     tidy = text.replace("_", " ").strip()

@@ -205,8 +205,10 @@ def format_interval(
     return (" to " if current_language() == "en" else "～").join(ends)
 
 
-def format_month(month: dt.date | None, language: str | None = None, day: bool = False) -> str:
-    """Write a month, or with `day` the day, in words.
+def format_month(
+    month: dt.date | None, language: str | None = None, day: bool = False, short: bool = False
+) -> str:
+    """Write a month, or with `day` the day, in words; `short` is for the axis of a chart.
 
     Examples
     --------
@@ -220,5 +222,7 @@ def format_month(month: dt.date | None, language: str | None = None, day: bool =
 
     english = current_language(language) == "en"
     if english:
-        return str(format_date(month, "d MMMM y" if day else "MMMM y", locale="en"))
-    return str(format_date(month, "y年M月d日" if day else "y年M月", locale="zh_CN"))
+        pattern = "d MMMM y" if day else "MMM y" if short else "MMMM y"
+        return str(format_date(month, pattern, locale="en"))
+    pattern = "y年M月d日" if day else "y-MM" if short else "y年M月"
+    return str(format_date(month, pattern, locale="zh_CN"))

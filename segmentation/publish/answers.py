@@ -14,6 +14,7 @@ import narwhals.stable.v2 as nw
 from segmentation.data.engines import collect
 from segmentation.figures.language import _, current_language
 from segmentation.figures.numbers import format_month, format_number
+from segmentation.figures.sheets import source_of
 from segmentation.publish.tables import Shown
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def headlines(bank: Bank, month: dt.date, *figures: Headline) -> Shown:
     facts: dict[str, Any] = {
         "as_of": format_month(_last_day(month), day=True),
         "scope": _scope(bank),
-        "source": _(bank.source),
+        "source": source_of(bank),
         "currency": _currency(bank.currency),
         "version": _version(),
         "notes": [_(note) for note in bank.notes],

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
+from types import ModuleType
 from typing import Any
 
+from segmentation.data.rules import load_rules
 from segmentation.figures.language import CATALOGUE, LANGUAGES, _, forget_catalogue
 from segmentation.publish.passages import replace_passages, split_passages
 
@@ -19,7 +21,8 @@ __all__ = ["Message", "extract", "translate_markdown", "untranslated", "update_c
 PACKAGE = Path(__file__).resolve().parents[1]
 KEYWORDS = {"_": None, "N_": None}
 WIDTH = 96
-DATES = (b'"POT-Creation-Date', b'"PO-Revision-Date', b'"Generated-By')
+HEADER = b'"Language:', b'"MIME-', b'"Content-', b'"Plural-'
+"""What is kept of a catalogue's header: no date, tool or person, so that only texts change."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def extract(root: Path | None = None) -> list[Message]:
     """
     root = root or PACKAGE.parent
     places: dict[str, list[str]] = {}
+    for place, text in spoken():
+        places.setdefault(text, []).append(place)
     for path in [*sorted(PACKAGE.rglob("*.py")), *sorted(root.glob("notebooks/*.ipynb"))]:
         found = _of_notebook(path) if path.suffix == ".ipynb" else _of_python(path.read_bytes())
         home = PACKAGE.parent if path.is_relative_to(PACKAGE) else root
@@ -64,6 +69,27 @@ def extract(root: Path | None = None) -> list[Message]:
             if name not in places.setdefault(text, []):
                 places[text].append(name)
     return [Message(text, tuple(names)) for text, names in places.items()]
+
+
+def spoken() -> Iterator[tuple[str, str]]:
+    """Give the texts of other rooms that a page repeats: rules of checks, sources, findings."""
+    from segmentation.customers import missingness
+    from segmentation.data import findings, network, public
+
+    for rule in findings.RULES:
+        yield from ((_home(findings), text) for text in rule)
+    for text in (public.SOURCE, *public.NOTES, public.PARTIAL):
+        yield _home(public), text
+    yield from ((_home(network), text) for text in network.NOTES)
+    for text in (missingness.DEPENDS, missingness.NO_SIGN, missingness.CAUTION):
+        yield _home(missingness), text
+    places = load_rules("network")["branches"]
+    for name in (*places["names"], *places["regions"]):
+        yield "segmentation/rules/network.toml", name
+
+
+def _home(module: ModuleType) -> str:
+    return module.__name__.replace(".", "/") + ".py"
 
 
 def _of_python(source: bytes) -> Iterator[str]:
@@ -134,8 +160,10 @@ def update_catalogue(language: str = "zh_CN", root: Path | None = None) -> list[
     catalogue.obsolete.clear()
     out = io.BytesIO()
     write_po(out, catalogue, width=WIDTH, include_lineno=False, ignore_obsolete=True)
-    lines = out.getvalue().splitlines(keepends=True)
-    path.write_bytes(b"".join(line for line in lines if not line.startswith(DATES)))
+    header, blank, body = out.getvalue().partition(b"\n\n")
+    lines = header.splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(b'"') or line.startswith(HEADER)]
+    path.write_bytes(b"".join(kept).rstrip() + blank + body)
     forget_catalogue()
     return untranslated(language, root)
 

@@ -27,7 +27,7 @@ MONEY = frozenset(
     [
         *("after", "amount", "aum", "aum_average", "aum_end", "aum_quarter", "aum_year"),
         *("average", "before", "change", "contribution", "cost", "debt", "end", "gap"),
-        *("headroom", "mean_aum", "monetary", "money", "reward", "threshold", "value"),
+        *("headroom", "mean_aum", "mean_contribution", "monetary", "money", "reward", "threshold", "value"),
     ]
 )
 SHARES = frozenset(["digital_share", "lift", "limit", "share"])
