@@ -12,7 +12,7 @@ import pandas as pd
 
 from segmentation.customers.bands import PLACES, Band, bands_of, counted, name_of
 from segmentation.customers.intervals import square_and_add, wilson
-from segmentation.customers.migrations import UNITS
+from segmentation.customers.moves import UNITS
 from segmentation.customers.regressions import Regression, log, moments, regress
 from segmentation.customers.tiers import TierRule, tier_rule
 from segmentation.data.engines import cents, collect, enter

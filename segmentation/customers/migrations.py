@@ -6,19 +6,17 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
 from segmentation.customers.intervals import wilson
-from segmentation.data.engines import collect, enter
+from segmentation.customers.moves import ABSENT, NO_TIER, cells_of, one_side, refuse, unit_of
+from segmentation.data.engines import collect
 from segmentation.data.errors import TableError
 
 __all__ = ["ENTERED", "LEFT", "UNKNOWN", "Migration", "migration"]
 
 ENTERED, LEFT, UNKNOWN = "entered", "left", "unknown"
-UNITS = ("customer_id", "household_id")
-NO_TIER, ABSENT = -1, -2  # codes of a customer without a tier, and of one not in the panel
 MOVES = ("stayed", "rose", "fell", ENTERED, LEFT, UNKNOWN)
 
 
@@ -122,14 +120,14 @@ def migration(
     >>> row["move"], row["share"].round(3), row["low"].round(3), row["high"].round(3)
     ('rose', np.float64(0.5), np.float64(0.095), np.float64(0.905))
     """
-    key = _unit(panel_from, panel_to, unit)
-    first = _side(panel_from, "panel_from", key, weight)
-    second = _side(panel_to, "panel_to", key, weight)
-    cells = collect(_cells(first, second, key))
+    key = unit_of(panel_from, panel_to, unit)
+    first = one_side(panel_from, "panel_from", key, weight)
+    second = one_side(panel_to, "panel_to", key, weight)
+    cells = collect(cells_of(first, second, key))
     if cells.empty:
         raise TableError("panel_from", "both panels are empty", "Pass the panels of two months.")
     for side, name in (("from", "panel_from"), ("to", "panel_to")):
-        _refuse(cells, side, name, key, weight)
+        refuse(cells, side, name, key, weight)
     tiers = _tiers(cells)
     rows, columns = [*tiers.values(), ENTERED], [*tiers.values(), LEFT]
     table = _table(cells, tiers, weight is not None, level)
@@ -152,100 +150,6 @@ def migration(
         weight=weight,
         level=level,
     )
-
-
-def _unit(panel_from: Any, panel_to: Any, unit: str | None) -> str:
-    """The column that names a row's unit in both panels."""
-    if unit is not None:
-        return unit
-    present = [
-        set(enter(panel, name).collect_schema().names())
-        for panel, name in ((panel_from, "panel_from"), (panel_to, "panel_to"))
-    ]
-    shared = [name for name in UNITS if name in present[0] & present[1]]
-    return shared[0] if shared else UNITS[0]
-
-
-def _side(panel: Any, name: str, key: str, weight: str | None) -> Any:
-    """One panel, a row a unit, with what is needed to find the rows that are not allowed."""
-    side = name.removeprefix("panel_")
-    lazy = enter(panel, name, (key, "tier", "tier_code", *([weight] if weight else [])))
-    schema = lazy.collect_schema()
-    money = _known(weight, schema[weight]).cast(nw.Float64) if weight else nw.lit(0.0)
-    month = nw.col("month").cast(nw.Date) if "month" in schema else nw.lit(None).cast(nw.Date)
-    lazy = lazy.select(
-        nw.col(key).cast(nw.String),
-        _known("tier_code", schema["tier_code"])
-        .cast(nw.Int64)
-        .fill_null(NO_TIER)
-        .alias(f"code_{side}"),
-        nw.col("tier").cast(nw.String).alias(f"tier_{side}"),
-        money.fill_null(0.0).alias(f"money_{side}"),
-        money.is_null().cast(nw.Int64).alias(f"empty_{side}"),
-        month.alias(f"month_{side}"),
-    )
-    of = {part: f"{part}_{side}" for part in ("code", "tier", "money", "empty", "month")}
-    return lazy.group_by(key).agg(
-        *(nw.col(of[part]).max() for part in ("code", "tier", "month")),
-        *(nw.col(of[part]).sum() for part in ("money", "empty")),
-        nw.len().alias(f"rows_{side}"),
-    )
-
-
-def _known(column: str, dtype: nw.dtypes.DType) -> nw.Expr:
-    value = nw.col(column)
-    return nw.when(~value.is_nan()).then(value) if dtype.is_float() else value
-
-
-def _cells(first: Any, second: Any, key: str) -> Any:
-    """Sums by move, in one pass over both panels."""
-    if first.implementation is not second.implementation:
-        raise TableError(
-            "panel_to", "both panels are of one kind of frame", "Pass both in the same kind."
-        )
-    both = first.join(
-        second.rename({key: f"{key}_to"}), left_on=key, right_on=f"{key}_to", how="full"
-    )
-    both = both.with_columns(
-        *(nw.col(f"code_{side}").fill_null(ABSENT) for side in ("from", "to")),
-        *(nw.col(f"money_{side}").fill_null(0.0) for side in ("from", "to")),
-        *(
-            (nw.col(f"rows_{side}").fill_null(1) - 1).cast(nw.Int64).alias(f"twice_{side}")
-            for side in ("from", "to")
-        ),
-        nameless_from=(nw.col(key).is_null() & ~nw.col("rows_from").is_null()).cast(nw.Int64),
-        nameless_to=(nw.col(f"{key}_to").is_null() & ~nw.col("rows_to").is_null()).cast(nw.Int64),
-        square=(nw.col("money_from") * nw.col("money_from")).fill_null(0.0),
-        negative=(nw.col("money_from") < 0).fill_null(False).cast(nw.Int64),
-    )
-    sums = [
-        f"{part}_{side}"
-        for part in ("money", "empty", "twice", "nameless")
-        for side in ("from", "to")
-    ]
-    return both.group_by("code_from", "code_to").agg(
-        nw.len().cast(nw.Int64).alias("customers"),
-        *(nw.col(name).sum() for name in (*sums, "square", "negative")),
-        *(nw.col(f"tier_{side}").max() for side in ("from", "to")),
-        *(nw.col(f"tier_{side}").min().alias(f"other_{side}") for side in ("from", "to")),
-        *(nw.col(f"month_{side}").max() for side in ("from", "to")),
-    )
-
-
-def _refuse(cells: pd.DataFrame, side: str, name: str, key: str, weight: str | None) -> None:
-    """Raise where rows of one panel cannot be counted."""
-    if nameless := int(cells[f"nameless_{side}"].sum()):
-        raise TableError(name, "identifiers are not empty", "Name each row's unit.", key, nameless)
-    if twice := int(cells[f"twice_{side}"].sum()):
-        raise TableError(
-            name, "each unit occurs once", "Pass the panel of one month, a row a unit.", key, twice
-        )
-    if empty := int(cells[f"empty_{side}"].sum()):
-        raise TableError(
-            name, "money is not empty", "Fill it with 0 where there is none.", weight, empty
-        )
-    if not np.isfinite(cells[f"money_{side}"]).all():
-        raise TableError(name, "money is finite", "Look for infinite amounts.", weight)
 
 
 def _tiers(cells: pd.DataFrame) -> dict[int, str]:
