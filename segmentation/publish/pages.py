@@ -15,12 +15,15 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from segmentation.data.contract import TABLES
 from segmentation.data.errors import TableError
+from segmentation.figures.labels import TABLE_NAMES
 from segmentation.figures.language import LANGUAGES, translator
 from segmentation.publish.fonts import embedded_font
 from segmentation.publish.markdown import TAG, Prose, to_html
 from segmentation.publish.notebooks import is_lesson_only
 from segmentation.publish.outputs import Figure, Headlines, Markup, pieces
+from segmentation.publish.sections import left_out
 
 __all__ = [
     "Entry",
@@ -124,6 +127,7 @@ def render_report(
                     blocks.append(piece)
     if facts is None or not facts.get("figures"):
         raise TableError(name, "the page has no headline figures", "Call seg.headlines in it.")
+    facts = {**facts, "notes": [*facts.get("notes", ()), *_missed(notebook, language)]}
     summary = _summary(name, title, lead, facts)
     page = _render(
         "report.html.j2",
@@ -144,6 +148,25 @@ def render_report(
             name, f"the page has {size / 1000:,.0f} KB, and may have 500", "Draw fewer pictures."
         )
     return page
+
+
+def _missed(notebook: NotebookNode, language: str) -> list[str]:
+    """Say which sections the page lacks, and for want of what."""
+    sentence = labels(language)["left_out_here"]
+    missed = []
+    for heading, need in left_out(notebook):
+        title = _translated(f"## {heading}", language).lstrip("# ")
+        missed.append(sentence.format(section=title, need=_need_name(need, language)))
+    return missed
+
+
+def _need_name(need: str, language: str) -> str:
+    table, _, column = need.partition(".")
+    names = [translator(language)(TABLE_NAMES.get(table, table))]
+    if column:
+        known = TABLES[table].columns[column]
+        names.append(known.zh if language == "zh_CN" else known.en)
+    return " · ".join(names)
 
 
 def render_index(
@@ -196,6 +219,7 @@ def labels(language: str) -> dict[str, str]:
         "all_reports": _("All reports"),
         "contents": _("Contents"),
         "answer": _("The answer in figures"),
+        "left_out_here": _("Left out here, since these data lack “{need}”: {section}"),
         "as_of": _("As of"),
         "scope": _("Scope"),
         "source": _("Data"),
@@ -206,7 +230,7 @@ def labels(language: str) -> dict[str, str]:
         "question": _("Questions answered"),
         "absent": _("Not built"),
         "lacks": _("The data lack:"),
-        "failed": _("The last build failed; see build.log."),
+        "failed": _("The last build failed; the log says why."),
         "failed_old": _("The last build failed; this is the last good report."),
         "not_yet": _("Not built yet."),
         "none": _("There is no report yet."),
