@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ class Notebook:
     ----------
     path : Path
         Where it is.
+    given : NotebookNode, optional
+        Its cells, where they are not to be read from the file.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Notebook:
     """
 
     path: Path
+    given: NotebookNode | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -52,14 +55,14 @@ class Notebook:
 
     @cached_property
     def content(self) -> NotebookNode:
-        """Its cells, as they are in the file.
+        """Its cells, as they are in the file unless they were given.
 
         Raises
         ------
         TableError
             If the file is not a notebook.
         """
-        return read_notebook(self.path)
+        return read_notebook(self.path) if self.given is None else self.given
 
     @property
     def needs(self) -> tuple[str, ...]:

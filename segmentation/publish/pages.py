@@ -15,15 +15,13 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from segmentation.data.contract import TABLES
 from segmentation.data.errors import TableError
-from segmentation.figures.labels import TABLE_NAMES
 from segmentation.figures.language import LANGUAGES, translator
 from segmentation.publish.fonts import embedded_font
 from segmentation.publish.markdown import TAG, Prose, to_html
 from segmentation.publish.notebooks import is_lesson_only
 from segmentation.publish.outputs import Figure, Headlines, Markup, pieces
-from segmentation.publish.sections import left_out
+from segmentation.publish.sections import left_out, need_name
 
 __all__ = [
     "Entry",
@@ -156,17 +154,8 @@ def _missed(notebook: NotebookNode, language: str) -> list[str]:
     missed = []
     for heading, need in left_out(notebook):
         title = _translated(f"## {heading}", language).lstrip("# ")
-        missed.append(sentence.format(section=title, need=_need_name(need, language)))
+        missed.append(sentence.format(section=title, need=need_name(need, language)))
     return missed
-
-
-def _need_name(need: str, language: str) -> str:
-    table, _, column = need.partition(".")
-    names = [translator(language)(TABLE_NAMES.get(table, table))]
-    if column:
-        known = TABLES[table].columns[column]
-        names.append(known.zh if language == "zh_CN" else known.en)
-    return " · ".join(names)
 
 
 def render_index(

@@ -25,6 +25,7 @@ from segmentation.publish.pages import (
     render_index,
     render_report,
 )
+from segmentation.publish.sections import fit_to
 
 __all__ = ["Build", "Failure", "build_reports"]
 
@@ -178,7 +179,8 @@ def _build(
             failed.append(Failure(run.notebook.name, run.language, error, target.is_file()))
             log.error("%s: failed after %.1f s: %s", target.name, seconds, error.logged())
 
-    jobs = [(n, language) for n in chosen if n.name not in left_out for language in languages]
+    fitted = [fit_to(n, bank) for n in chosen if n.name not in left_out]
+    jobs = [(n, language) for n in fitted for language in languages]
     run_notebooks(jobs, data, on_step=on_step, on_run=finish)
     for target, run in built.items():
         if any(f.notebook == run.notebook.name and not f.kept for f in failed):
