@@ -50,7 +50,7 @@ def embedded_font(text: str) -> str:
     font.close()
     data = base64.b64encode(out.getvalue()).decode("ascii")
     return (
-        f'@font-face {{ font-family: "{FAMILY}"; font-weight: 100 900; '
+        f'@font-face {{ font-family: "{FAMILY}"; font-weight: 400; '
         f"unicode-range: U+2E80-FFEF; src: url(data:font/woff2;base64,{data}) format('woff2'); }}"
     )
 

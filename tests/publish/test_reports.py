@@ -338,6 +338,10 @@ class TestFont:
         one, many = embedded_font("客户分层"), embedded_font("客户分层" + "迁徙概率季日均余额" * 9)
         assert 500 < len(one) < len(many) < 8_000
 
+    def test_leaves_bold_to_the_browser(self) -> None:
+        # A font that claims all weights would show Chinese headings as light as the text.
+        assert "font-weight: 400;" in embedded_font("客")
+
     def test_draws_full_width_punctuation(self) -> None:
         assert missing_characters("客户，（分层）：《迁徙》。、！？；") == ""
 

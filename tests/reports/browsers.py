@@ -55,7 +55,9 @@ class Visit:
     def look(self, *, width: int = 1280, dark: bool = False, medium: str = "screen") -> Any:
         """The page in a window of this width, light or dark, or as it prints."""
         self.page.set_viewport_size({"width": width, "height": 900})
-        self.page.emulate_media(media=medium, color_scheme="dark" if dark else "light")
+        self.page.emulate_media(
+            media="null" if medium == "screen" else medium, color_scheme="dark" if dark else "light"
+        )
         return self.page
 
     def refused(self) -> list[str]:
