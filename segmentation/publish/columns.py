@@ -27,7 +27,16 @@ MONEY = frozenset(
     [
         *("after", "amount", "aum", "aum_average", "aum_end", "aum_quarter", "aum_year"),
         *("average", "before", "change", "contribution", "cost", "debt", "end", "gap"),
-        *("headroom", "mean_aum", "mean_contribution", "monetary", "money", "reward", "threshold", "value"),
+        *(
+            "headroom",
+            "mean_aum",
+            "mean_contribution",
+            "monetary",
+            "money",
+            "reward",
+            "threshold",
+            "value",
+        ),
     ]
 )
 SHARES = frozenset(["digital_share", "lift", "limit", "share"])
@@ -93,7 +102,8 @@ def write_columns(
             column = _write(table.iloc[:, place], name, meanings)
         else:
             ends = table.iloc[:, low], table.iloc[:, high]
-            column = _write_interval(*ends, _of_interval(names, low), meanings)
+            of = _of_interval(names, low)
+            column = _write_interval(*ends, table.get(of), meanings)
         heading = headings.get(name, column.heading)
         pairs = zip(column.cells, gone, strict=True)
         cells = tuple(HIDDEN if off else cell for cell, off in pairs)
@@ -130,9 +140,9 @@ def _of_interval(names: Sequence[str], low: int) -> str:
 
 
 def _write_interval(
-    low: pd.Series[Any], high: pd.Series[Any], of: str, meanings: Meanings
+    low: pd.Series[Any], high: pd.Series[Any], of: pd.Series[Any] | None, meanings: Meanings
 ) -> Written:
-    kind = meanings.of(of)
+    kind = "number" if of is None else meanings.of(str(of.name))
     heading = _("95% interval")
     if kind == "money":
         divisor, unit, digits = money_scale([*low, *high], meanings.currency)
@@ -142,7 +152,9 @@ def _write_interval(
     elif kind == "percent":
         cells = [format_interval(a, b) for a, b in zip(low, high, strict=True)]
     else:
-        digits = _digits([*low, *high])
+        fractional = of is not None and pd.api.types.is_float_dtype(of)
+        values = [*low, *high, *(of.tolist() if of is not None and fractional else [])]
+        digits = _digits(values)
         cells = [format_interval(a, b, "number", digits) for a, b in zip(low, high, strict=True)]
     return Written(heading, tuple(cells), True)
 
