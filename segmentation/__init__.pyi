@@ -11,6 +11,7 @@ from .data.source import open_bank, write_bank
 from .customers.concentrations import concentration, pareto_tail
 from .customers.crossings import ThresholdMovement, threshold_movement
 from .customers.duplicates import duplicate_candidates
+from .customers.headrooms import headroom
 from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
 from .customers.migrations import Migration, migration
@@ -77,6 +78,7 @@ __all__ = [
     "format_number",
     "format_percent",
     "headlines",
+    "headroom",
     "label",
     "markov_value",
     "merge_small_tiers",
