@@ -33,7 +33,7 @@ def test_nobody_near_is_a_zero_and_no_mean(to_engine):
 
 def test_bad_columns_and_bands_are_refused():
     frame = pd.DataFrame({"aum_averag": [1.0]})
-    with pytest.raises(seg.TableError, match="rename 'aum_averag'|Rename 'aum_averag'"):
+    with pytest.raises(seg.TableError, match="aum_averag"):
         seg.headroom(frame)
     with pytest.raises(seg.TableError, match="band"):
         seg.headroom(pd.DataFrame({"aum_average": [1.0]}), band=0.7)
