@@ -30,7 +30,7 @@ from .figures.customers import draw_basis, draw_penetration, draw_tiers
 from .figures.labels import label
 from .figures.language import translator
 from .figures.lifts import draw_lift
-from .figures.moves import draw_migration, draw_near_threshold, draw_projection
+from .figures.moves import draw_migration, draw_near_threshold
 from .figures.numbers import (
     format_interval,
     format_money,
@@ -39,6 +39,7 @@ from .figures.numbers import (
     format_percent,
 )
 from .figures.pictures import Picture
+from .figures.projections import draw_projection
 
 # publish: what leaves
 from .publish.answers import Headline, headlines, reading

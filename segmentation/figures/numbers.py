@@ -148,14 +148,15 @@ def money_scale(amounts: Iterable[float], currency: str = "CNY") -> tuple[float,
 
     Examples
     --------
-    >>> money_scale([1_200_000, 83_000_000])
+    >>> money_scale([1_234_000, 83_000_000])
     (1000000.0, '¥ m', 2)
     """
     spoken = current_language()
     sizes = [abs(float(a)) for a in amounts if not _absent(a) and abs(float(a)) >= 0.005]
     least = min(sizes, default=0.0)
-    scale, name = next((s, n) for s, n in SCALES[spoken] if s == 1.0 or least >= 0.1 * s)
-    digits = 0 if scale == 1.0 and least >= 10 else 2 if least < 10 * scale else 1
+    scale, name = next((s, n) for s, n in SCALES[spoken] if s == 1.0 or least >= s)
+    whole = all((size / scale).is_integer() for size in sizes)
+    digits = 0 if whole or (scale == 1.0 and least >= 10) else 2 if least < 10 * scale else 1
     if spoken == "en":
         return scale, f"{'¥' if currency == 'CNY' else currency}{name}", digits
     unit = "元" if currency == "CNY" else _currency_name(currency, spoken)

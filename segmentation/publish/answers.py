@@ -137,7 +137,7 @@ def reading(sentence: str, **numbers: Any) -> Shown:
     12 customers hold 81.4% of the money.
     """
     texts = {key: v if isinstance(v, str) else format_number(v) for key, v in numbers.items()}
-    text = _(sentence).format(**texts)
+    text = _(sentence).format(**texts).replace("。 ", "。")
     return Shown(f'<p class="seg reading">{escape(text)}</p>', text)
 
 

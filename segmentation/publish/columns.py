@@ -41,8 +41,14 @@ MONEY = frozenset(
 )
 SHARES = frozenset(["digital_share", "lift", "limit", "share"])
 PLAIN = frozenset(["year", "quarter", "period", "horizon", "rank", "day", "hour"])
+COMPARED = frozenset(["expected", "difference"])
+"""Shares where a share stands beside them."""
 P_VALUES = frozenset(["p", "p_value", "pvalue"])
 RAW = ("_id", "name")
+FAMILIES = (("before", "after", "change"), ("average", "end"))
+"""Columns of money that are compared, and so written in one unit."""
+LISTS = ("column", "columns")
+"""Columns that name columns, several with commas."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +105,11 @@ def write_columns(
         name = names[place]
         gone = hidden.iloc[:, place].tolist()
         if low is None or high is None:
-            column = _write(table.iloc[:, place], name, meanings)
+            column = _write(table.iloc[:, place], name, meanings, table)
         else:
             ends = table.iloc[:, low], table.iloc[:, high]
             of = _of_interval(names, low)
-            column = _write_interval(*ends, table.get(of), meanings)
+            column = _write_interval(*ends, table.get(of), meanings, table)
         heading = headings.get(name, column.heading)
         pairs = zip(column.cells, gone, strict=True)
         cells = tuple(HIDDEN if off else cell for cell, off in pairs)
@@ -140,9 +146,13 @@ def _of_interval(names: Sequence[str], low: int) -> str:
 
 
 def _write_interval(
-    low: pd.Series[Any], high: pd.Series[Any], of: pd.Series[Any] | None, meanings: Meanings
+    low: pd.Series[Any],
+    high: pd.Series[Any],
+    of: pd.Series[Any] | None,
+    meanings: Meanings,
+    table: pd.DataFrame,
 ) -> Written:
-    kind = "number" if of is None else meanings.of(str(of.name))
+    kind = "number" if of is None else _meaning(str(of.name), table, meanings)
     heading = _("95% interval")
     if kind == "money":
         divisor, unit, digits = money_scale([*low, *high], meanings.currency)
@@ -159,8 +169,9 @@ def _write_interval(
     return Written(heading, tuple(cells), True)
 
 
-def _write(values: pd.Series[Any], name: str, meanings: Meanings) -> Written:
-    heading = label(name, "column")
+def _write(values: pd.Series[Any], name: str, meanings: Meanings, table: pd.DataFrame) -> Written:
+    factor = name == "term" and ({"df", "level"} & set(table.columns))
+    heading = label("factor" if factor else name, "column")
     kinds = pd.api.types
     if kinds.is_bool_dtype(values):
         return Written(heading, _each(values, lambda v: _("Yes") if v else _("No")), False)
@@ -169,11 +180,12 @@ def _write(values: pd.Series[Any], name: str, meanings: Meanings) -> Written:
         monthly = bool((days.dropna().dt.day == 1).all())
         return Written(heading, _each(days, lambda v: format_month(v, day=not monthly)), False)
     if not kinds.is_numeric_dtype(values):
-        raw = name.endswith(RAW)
-        return Written(heading, _each(values, lambda v: str(v) if raw else label(v, name)), False)
-    meaning = meanings.of(name)
+        return Written(heading, _each(values, lambda value: _text(value, name)), False)
+    meaning = _meaning(name, table, meanings)
     if meaning == "money":
-        divisor, unit, digits = money_scale(values, meanings.currency)
+        family = next((f for f in FAMILIES if name in f), (name,))
+        amounts = [v for c in family if c in table.columns for v in table[c].tolist()]
+        divisor, unit, digits = money_scale(amounts, meanings.currency)
         heading = f"{heading} ({unit})"
         return Written(heading, _each(values, _number(digits, divisor)), True)
     if meaning == "percent":
@@ -183,6 +195,16 @@ def _write(values: pd.Series[Any], name: str, meanings: Meanings) -> Written:
     if meaning == "plain":
         return Written(heading, _each(values, lambda v: f"{v:g}"), True)
     return Written(heading, _each(values, _number(_digits(values))), True)
+
+
+def _meaning(name: str, table: pd.DataFrame, meanings: Meanings) -> str:
+    return "percent" if name in COMPARED and "share" in table.columns else meanings.of(name)
+
+
+def _text(value: Any, name: str) -> str:
+    if name in LISTS:
+        return _(", ").join(label(part, "column") for part in str(value).split(", "))
+    return str(value) if name.endswith(RAW) else label(value, name)
 
 
 def _each(values: pd.Series[Any], write: Callable[[Any], str]) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ from segmentation.figures.completeness import draw_completeness, draw_completene
 from segmentation.figures.concentrations import draw_lorenz
 from segmentation.figures.customers import draw_basis, draw_penetration, draw_tiers
 from segmentation.figures.lifts import draw_lift
-from segmentation.figures.moves import draw_migration, draw_near_threshold, draw_projection
+from segmentation.figures.moves import draw_migration, draw_near_threshold
+from segmentation.figures.projections import draw_projection
 from segmentation.figures.sheets import visible
 from segmentation.publish.disclosure import disclose, suppress_counts
 

@@ -92,13 +92,21 @@ def test_everything_is_translated():
     assert left == []
 
 
-def test_the_catalogue_is_as_its_tool_writes_it(tmp_path, monkeypatch):
-    path = catalogue._path("zh_CN")
+def test_the_catalogue_holds_nothing_that_nobody_shows():
+    shown = {message.text for message in extract()}
+    held = {str(entry.id) for entry in catalogue._read("zh_CN") if entry.id}
+    assert held - shown == set()
+
+
+def test_merging_twice_changes_nothing_more(tmp_path, monkeypatch):
     copy = tmp_path / "segmentation.po"
-    shutil.copy(path, copy)
+    shutil.copy(catalogue._path("zh_CN"), copy)
     monkeypatch.setattr(catalogue, "_path", lambda _language: copy)
     update_catalogue()
-    assert copy.read_text("utf-8") == path.read_text("utf-8")
+    once = copy.read_bytes()
+    update_catalogue()
+    assert copy.read_bytes() == once
+    assert b"Date" not in once.partition(b"\n\n")[0]
 
 
 def test_no_translation_holds_what_only_machines_write():

@@ -81,7 +81,7 @@ def test_the_same_table_in_chinese(monkeypatch):
     monkeypatch.setenv("SEGMENTATION_LANGUAGE", "zh_CN")
     shown = Cells(show_table(TIERS, currency="CNY").html)
     assert shown.rows[0][:4] == ["客户层级", "客户数", "客户占比", "AUM (万元)"]
-    assert shown.rows[2] == ["有效", "800", "8.0%", "3,200.0", "20.0%", "17.0%～23.0%"]
+    assert shown.rows[2] == ["有效", "800", "8.0%", "3,200", "20.0%", "17.0%～23.0%"]
 
 
 def test_headings_of_rows_and_columns_have_a_scope_and_numbers_stand_right():
@@ -210,6 +210,38 @@ def test_kinds_of_cells():
     numbers = ["Yes", "<0.001", "2024", "1.23", "1.00 to 2.00"]
     assert rows[1][:8] == [*days, "demand", *numbers]
     assert rows[2][:8] == ["–", "–", "B2", "No", "0.250", "2025", "−0.50", "−1.00 to 0.00"]
+
+
+def test_amounts_that_are_compared_are_in_one_unit():
+    parts = pd.DataFrame(
+        {
+            "move": ["stayed", "left"],
+            "customers": [50, 20],
+            "before": [4e8, 6e6],
+            "after": [4.1e8, 0.0],
+            "change": [1e7, -6e6],
+        }
+    )
+    rows = Cells(show_table(parts).html).rows
+    assert rows[0][2:] == ["Money before (¥ m)", "Money after (¥ m)", "Change (¥ m)"]
+    assert rows[2] == ["Left", "20", "6", "0", "−6"]
+
+
+def test_what_stands_beside_a_share_is_a_share():
+    table = pd.DataFrame(
+        {"share": [0.4], "expected": [0.3], "expected_low": [0.2], "expected_high": [0.35]}
+    )
+    assert Cells(show_table(table).html).rows[1] == ["40.0%", "30.0%", "20.0% to 35.0%"]
+    assert Cells(show_table(table.drop(columns="share")).html).rows[1][0] == "0.30"
+
+
+def test_cells_that_name_columns_and_factors(monkeypatch):
+    monkeypatch.setenv("SEGMENTATION_LANGUAGE", "zh_CN")
+    twice = pd.DataFrame({"columns": ["birth_date, gender"], "customers": [40]})
+    assert Cells(show_table(twice).html).rows[1][0] == "出生日期，性别"
+    terms = pd.DataFrame({"term": ["tier", "age"], "df": [4, 5], "lr": [12.5, 3.25]})
+    assert Cells(show_table(terms).html).rows[0] == ["因素", "自由度", "似然比"]
+    assert repr(reading("{a} {b}", a="甲。", b="乙。")) == "甲。乙。"
 
 
 def test_text_is_aligned_where_characters_are_two_columns_wide(monkeypatch):
