@@ -14,6 +14,9 @@ from segmentation.data.engines import cents, collect
 
 __all__ = ["holdings"]
 
+MILLIONTHS = 1e6
+"""Products of cents and rates are rounded to a millionth before they are divided."""
+
 
 def holdings(bank: Bank, first: dt.date, days: float | None = None) -> nw.LazyFrame[Any]:
     """Return one row a customer with a balance since the year began, amounts to the cent.
@@ -54,15 +57,14 @@ def holdings(bank: Bank, first: dt.date, days: float | None = None) -> nw.LazyFr
         *(nw.col(name).sum() for name in sums),
         *(nw.col(name).count() for name in counts),  # of what is not null: cheaper than a sum
     )
-    over: dict[str, float] = {
-        "aum_quarter": (last - quarter).days + 1,
-        "aum_year": (last - year).days + 1,
-        "margin": (days or 0) / last.day,
-    }
-    return lazy.with_columns(
-        cents(nw.col(name) / over[name] if name in over else nw.col(name)).alias(name)
-        for name in sums
-    )
+    # A quotient may lie exactly between two cents: what is divided has no last bit left to decide.
+    value = {name: cents(nw.col(name)) for name in sums}
+    value["aum_quarter"] = cents(value["aum_quarter"] / ((last - quarter).days + 1))
+    value["aum_year"] = cents(value["aum_year"] / ((last - year).days + 1))
+    if days is not None:
+        earned = (nw.col("margin") * MILLIONTHS + 0.5).floor() / MILLIONTHS
+        value["margin"] = cents(earned * last.day / days)
+    return lazy.with_columns(expr.alias(name) for name, expr in value.items())
 
 
 def _any(*flags: nw.Expr) -> nw.Expr:
