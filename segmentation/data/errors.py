@@ -92,6 +92,6 @@ def missing_columns(table: str, wanted: Iterable[str], present: Iterable[str]) -
     raise TableError(
         table,
         f"column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)} missing",
-        f"{'; '.join(hints)}.".capitalize(),
+        f"{hints[0][:1].upper()}{'; '.join(hints)[1:]}.",
         lacking[0] if len(lacking) == 1 else None,
     )
