@@ -18,7 +18,7 @@ __all__ = ["check_notebook"]
 
 CELLS, LINES, SETUP_LINES = 25, 10, 4
 HEADLINE_FIGURES = range(3, 6)
-IDENTIFIER = re.compile(r"\b[A-Z]{1,3}\d{5,}\b|\b\d{8,}\b|customer_id")
+IDENTIFIER = re.compile(r"\b[A-Z]{1,3}\d{5,}\b|\b\d{11,}\b|customer_id")
 """What the number of a customer, an account or a phone looks like."""
 Finding = tuple[int, str]
 """Number of a cell, 0 for the whole notebook, and what is wrong."""
