@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["draw_completeness", "draw_completeness_by"]
 
 ALL_NINE = "all_nine"
+INNER, OUTER = 0.05, 0.002
+"""Chances of lying outside the limits of a funnel."""
 NAMED = 6
 """At most so many groups outside the limits are named."""
 
@@ -48,7 +50,7 @@ def draw_completeness(
     --------
     >>> draw_completeness(pd.DataFrame({"field": ["name", "income"], "customers": 900,
     ...     "share": [0.99, 0.5], "low": [0.98, 0.47], "high": [1.0, 0.53]}))
-    Income is complete for only 50.0% of customers. Most complete is Name with 99.0%.
+    Least complete is Income, with 50.0% of customers. Most complete is Name with 99.0%.
     """
     shown = visible(table, "field", "share", "low", "high").dropna(subset="share")
     if shown["field"].duplicated().any():
@@ -59,7 +61,7 @@ def draw_completeness(
     single = shown[shown["field"] != ALL_NINE]
     ends: Any = (single if len(single) else shown).to_dict("records")
     worst, best = ends[0], ends[-1]
-    finding = _("{field} is complete for only {share} of customers.").format(
+    finding = _("Least complete is {field}, with {share} of customers.").format(
         field=label(worst["field"], "field"), share=format_percent(worst["share"])
     )
     parts = [
@@ -136,8 +138,7 @@ def draw_completeness_by(
         raise TableError("table", "enough customers to show", "Draw no chart.")
     heads, share = shown["customers"].to_numpy(float), shown["share"].to_numpy(float)
     mean = float(shown["complete"].sum() / heads.sum())
-    low, high = _limits(mean, heads, 0.002)
-    outside = (share < low) | (share > high)
+    outside = _chance(shown["complete"].to_numpy(float), heads, mean) < OUTER
     texts = {
         "field": label(field, "field"),
         "n": format_number(float(outside.sum()), 0),
@@ -159,7 +160,7 @@ def draw_completeness_by(
     with sheet(finding, foot, 3.9) as page:
         (axes,) = page.axes
         sizes = np.unique(np.linspace(max(1.0, 0.6 * heads.min()), 1.08 * heads.max(), 160).round())
-        for alpha, style in ((0.05, (0, (4, 3))), (0.002, "-")):
+        for alpha, style in ((INNER, (0, (4, 3))), (OUTER, "-")):
             under, over = _limits(mean, sizes, alpha)
             for edge in (under, over):
                 axes.plot(sizes, edge, color=COLOURS["soft"], lw=1.1, ls=style)
@@ -196,6 +197,16 @@ def draw_completeness_by(
         axes.yaxis.set_major_formatter(lambda value, _place: format_percent(value, 0))
         axes.grid(True, axis="y")
         return page.picture(sentences(finding, rest.format(**texts)))
+
+
+def _chance(
+    counts: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], mean: float
+) -> npt.NDArray[np.float64]:
+    """Twice the exact binomial chance of a count as far out as this one, or further."""
+    from scipy.stats import binom
+
+    tails = binom.cdf(counts, sizes, mean), binom.sf(counts - 1, sizes, mean)
+    return np.asarray(np.minimum(1.0, 2 * np.minimum(*tails)), float)
 
 
 def _limits(

@@ -87,13 +87,14 @@ def draw_lorenz(
             lw=0,
         )
         axes.plot(1 - top["top"], 1 - top["share"], "o", color=COLOURS["accent"], ms=9, zorder=4)
+        low_enough = top["share"] > 0.35
         text = _("richest {top}: {share}\n(95%: {interval})").format(**texts)
         axes.annotate(
             text,
             (1 - top["top"], 1 - top["share"]),
-            (-14, 16),
+            (-14, 16 if low_enough else -12),
             ha="right",
-            va="bottom",
+            va="bottom" if low_enough else "top",
             color=COLOURS["accent"],
             textcoords="offset points",
             linespacing=1.35,

@@ -75,6 +75,7 @@ COLUMNS = {
     "mean": N_("Mean"),
     "mean_aum": N_("Mean AUM"),
     "mean_contribution": N_("Mean contribution"),
+    "mean_gap": N_("Mean distance to the threshold"),
     "mechanism": N_("Mechanism"),
     "median": N_("Median"),
     "mend": N_("Mend"),

@@ -31,6 +31,7 @@ MONEY = frozenset(
             "headroom",
             "mean_aum",
             "mean_contribution",
+            "mean_gap",
             "monetary",
             "money",
             "reward",

@@ -190,7 +190,7 @@ def test_lift_says_how_often_the_limit_is_passed_and_by_whom():
 
 def test_completeness_says_the_weakest_field_and_all_nine():
     assert draw_completeness(FIELDS).alt == (
-        "Income is complete for only 50.0% of customers. Most complete is Name with 98.9%. "
+        "Least complete is Income, with 50.0% of customers. Most complete is Name with 98.9%. "
         "All nine elements are complete for 33.3% (95% interval 30.0% to 37.0%)."
     )
     with pytest.raises(TableError, match="one row a field"):
@@ -205,6 +205,18 @@ def test_groups_within_the_funnel_do_not_differ():
     assert "3 of 3 groups" in draw_completeness_by(GROUPS, "income").alt
     with pytest.raises(TableError, match="field"):
         draw_completeness_by(GROUPS, "no such field")
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_groups_that_are_all_complete_or_all_empty_do_not_differ(share):
+    same = GROUPS.assign(complete=(GROUPS["customers"] * share).astype(int), share=share)
+    assert "0 of 3 groups differ" in draw_completeness_by(same, "income").alt
+
+
+def test_a_small_group_at_the_edge_is_not_outside_for_that():
+    # Of 20 customers all have it, where 90 % do: chance 0.9^20 = 12 %.
+    edge = GROUPS.assign(customers=[4000, 4000, 20], complete=[3600, 3600, 20], share=[0.9, 0.9, 1])
+    assert "0 of 3 groups differ" in draw_completeness_by(edge, "income").alt
 
 
 def test_funnel_limits_are_those_of_the_exact_binomial():
