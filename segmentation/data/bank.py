@@ -124,6 +124,12 @@ class Bank:
 
         Identifiers and categories are text, dates are dates, months the first day of the month,
         amounts float; NaN is null. Of `optional` columns, those that are there.
+
+        Raises
+        ------
+        TableError
+            If a column is missing, or is of a type that cannot be read as the contract's: amounts
+            as text, dates as numbers.
         """
         self.require(name)
         present = self._columns(name)
@@ -131,7 +137,22 @@ class Bank:
         wanted = [*columns, *(c for c in optional if c in present and c not in columns)]
         lazy, spec = self._lazy[name], TABLES[name].columns
         schema = lazy.collect_schema()
-        return lazy.select(*(typed(spec[c], schema[c]).alias(c) for c in wanted or present))
+        values = {c: self._value(name, spec[c], schema[c]) for c in wanted or present}
+        return lazy.select(*(value.alias(c) for c, value in values.items()))
+
+    def _value(self, name: str, column: Column, dtype: nw.dtypes.DType) -> nw.Expr:
+        if _fits(column, dtype):
+            return typed(column, dtype)
+        rows = collect(self._lazy[name].select(nw.col(column.name).count().alias("rows")))
+        if int(rows["rows"].iloc[0]) == 0:  # a column of nulls may have any type
+            empty = nw.col(column.name).is_null()
+            return nw.when(empty).then(nw.lit(None, dtype=_types(column)))
+        raise TableError(
+            name,
+            f"cells are of type {column.type}, and the column is of type {type(dtype).__name__}",
+            "Convert the column, or let `open_bank` read it from a file.",
+            column.name,
+        )
 
     def raw(self, name: str) -> nw.LazyFrame[Any]:
         """Return a table as it was brought, lazily: what `check_bank` looks at."""
@@ -182,11 +203,35 @@ def _bridge(frame: Any, kind: str, common: str) -> Any:
     return frame
 
 
+def _fits(column: Column, dtype: nw.dtypes.DType) -> bool:
+    """Whether `typed` can read a column of `dtype`."""
+    if column.type in ("date", "month"):
+        return dtype in (nw.String, nw.Date, nw.Datetime)
+    if column.type == "time":
+        return dtype in (nw.String, nw.Datetime)
+    if column.type == "flag":
+        return dtype == nw.Boolean or dtype.is_numeric()
+    if column.type in ("id", "text", "category"):
+        return dtype != nw.Unknown and not (dtype.is_nested() or dtype.is_temporal())
+    return dtype.is_numeric()
+
+
+def _types(column: Column) -> Any:
+    """The type that `typed` gives."""
+    kinds = {"flag": nw.Boolean, "date": nw.Date, "month": nw.Date, "count": nw.Int64}
+    words = dict.fromkeys(("id", "text", "category"), nw.String)
+    return (kinds | words | {"time": nw.Datetime("us")}).get(column.type, nw.Float64)
+
+
 def typed(column: Column, dtype: nw.dtypes.DType) -> nw.Expr:
     """Return the expression that reads a column of `dtype` as the type of the contract."""
     value = nw.col(column.name)
+    if dtype.is_float():  # pandas makes whole numbers and flags float where some are missing
+        value = nw.when(~value.is_nan()).then(value)
+    if isinstance(dtype, nw.Datetime) and dtype.time_zone:  # the day that the zone's clock showed
+        value, dtype = value.dt.replace_time_zone(None), nw.Datetime(dtype.time_unit)
     if column.type in ("id", "text", "category"):
-        if dtype.is_float():  # whole numbers that pandas made float because some are missing
+        if dtype.is_float():
             value = value.cast(nw.Int64)
         return value if dtype == nw.String else value.cast(nw.String)
     if column.type in ("date", "month", "time") and not dtype.is_temporal():
@@ -206,5 +251,4 @@ def typed(column: Column, dtype: nw.dtypes.DType) -> nw.Expr:
         return value if dtype == nw.Boolean else value.cast(nw.Boolean)
     if column.type == "count":
         return value if dtype == nw.Int64 else value.cast(nw.Int64)
-    value = value if dtype == nw.Float64 else value.cast(nw.Float64)
-    return nw.when(~value.is_nan()).then(value) if dtype.is_float() else value
+    return value if dtype == nw.Float64 else value.cast(nw.Float64)

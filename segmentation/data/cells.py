@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from segmentation.data.contract import Column
 
-__all__ = ["FOOTER", "TOTAL", "Cell", "Manner", "cleaned", "name", "read_cell", "text"]
+__all__ = ["FOOTER", "TOTAL", "Cell", "Manner", "name", "nulled", "read_cell", "text", "trimmed"]
 
 WIDE = "".join(chr(0xFF01 + i) for i in range(94)) + "\u3000\uffe5"
 NARROW = "".join(chr(0x21 + i) for i in range(94)) + " ¥"
@@ -27,7 +27,8 @@ FOOTER = (
 )
 """How a line below a table begins that is no row of it."""
 
-DIGITS = r"(\d+|\d{1,3}(,\d{3})+)(\.\d*)?|\.\d+"
+WHOLE = r"\d+|\d{1,3}(,\d{3})+"
+DIGITS = rf"({WHOLE})(\.\d*)?|\.\d+"
 EIGHT = r"\d{8}"
 DAY = r"\d{4}(-\d{1,2}-\d{1,2}|/\d{1,2}/\d{1,2}|\.\d{1,2}\.\d{1,2}|年\d{1,2}月\d{1,2}日)"
 MONTH = r"\d{4}([-/.]\d{1,2}|年\d{1,2}月)"
@@ -76,36 +77,53 @@ class Manner:
 
 @dataclass(frozen=True)
 class Cell:
-    """A column as SQL: its value, whether a cell cannot be read, and what to say of that."""
+    """A column as SQL, step by step, so that no step is written or done twice.
+
+    Attributes
+    ----------
+    value : str
+        Its value, over the cleaned cell ``c`` and the prepared one ``s``.
+    prepared : str
+        The step between, over ``c``; empty if there is none.
+    unreadable : str
+        Whether it cannot be read, over ``c`` and the value ``v``; ``false`` if it always can.
+    rule, mend : str
+        What to say of cells that cannot be read.
+    """
 
     value: str
+    prepared: str = ""
     unreadable: str = "false"
     rule: str = ""
     mend: str = field(default="", repr=False)
 
 
-def cleaned(raw: str, nulls: Iterable[str]) -> str:
-    """Return SQL for a cell in half width and without blanks at its ends, or null.
+def trimmed(raw: str, narrow: bool = True) -> str:
+    """Return SQL for a cell without blanks at its ends and, unless it is text, in half width.
 
     Plain cells take a short way: turning every cell into half width would cost more than all else.
     """
-    narrow = f"translate({raw}, {text(WIDE)}, {text(NARROW)})"
+    sized = f"translate({raw}, {text(WIDE)}, {text(NARROW)})" if narrow else raw
     short = f"strlen({raw}) = length({raw}) AND NOT regexp_matches({raw}, '^\\s|\\s$')"
-    cell = f"CASE WHEN {short} THEN {raw} ELSE trim({narrow}, {text(BLANKS)}) END"
+    return f"CASE WHEN {short} THEN {raw} ELSE trim({sized}, {text(BLANKS)}) END"
+
+
+def nulled(cell: str, nulls: Iterable[str]) -> str:
+    """Return SQL for a trimmed cell, or null where it says that there is nothing."""
     return f"CASE WHEN lower({cell}) IN ({_words({'', *nulls})}) THEN NULL ELSE {cell} END"
 
 
 def read_cell(
-    column: Column, cell: str, manner: Manner, values: Mapping[str, str], factor: float = 1.0
+    column: Column, tag: str, manner: Manner, values: Mapping[str, str], factor: float = 1.0
 ) -> Cell:
-    """Return how `cell`, SQL for a cleaned cell of text, is read as `column`.
+    """Return how a cell of text is read as `column`.
 
     Parameters
     ----------
     column : Column
         What the contract says of it.
-    cell : str
-        SQL for the cell.
+    tag : str
+        What follows ``c``, ``s`` and ``v`` in the names of the cell's steps.
     manner : Manner
         How the bank writes.
     values : mapping
@@ -113,32 +131,30 @@ def read_cell(
     factor : float
         What amounts are multiplied by: 10,000 for 万元.
     """
+    cell, empty = f"c{tag}", f"c{tag} IS NOT NULL AND v{tag} IS NULL"
     if column.type == "id":
         return _identifier(cell)
-    if column.type == "flag":
-        return _flag(cell, manner, values)
-    if column.type in ("date", "month"):
-        return _date(cell, manner, column.type == "month")
-    if column.type == "time":
-        return _time(cell, manner)
     if column.type in ("text", "category"):
-        found = _errors(cell)
-        return Cell(_mapped(cell, values) if values else cell, *found)
-    return _number(column, cell, manner, factor)
+        return _word(cell, values)
+    if column.type == "flag":
+        return _flag(cell, empty, manner, values)
+    if column.type in ("date", "month"):
+        return _date(cell, empty, manner, column.type == "month")
+    if column.type == "time":
+        return _time(cell, empty, manner)
+    return _number(column, cell, f"s{tag}", empty, manner, factor)
 
 
-def _errors(cell: str) -> tuple[str, str, str]:
-    return (
+def _word(cell: str, values: Mapping[str, str]) -> Cell:
+    """Map cells to values; what has no value stays as it is, for `check_bank` to name."""
+    cases = " ".join(f"WHEN {text(key)} THEN {text(value)}" for key, value in values.items())
+    return Cell(
+        f"CASE lower({cell}) {cases} ELSE {cell} END" if values else cell,
+        "",
         f"regexp_full_match({cell}, '#(N/A|REF!|VALUE!|DIV/0!|NAME\\?|NUM!|NULL!)')",
         "no cell holds an error of Excel, and some do",
         "Mend the formula and export again.",
     )
-
-
-def _mapped(cell: str, values: Mapping[str, str]) -> str:
-    """Map cells to values; what has no value stays as it is, for `check_bank` to name."""
-    cases = " ".join(f"WHEN {text(key)} THEN {text(value)}" for key, value in values.items())
-    return f"CASE lower({cell}) {cases} ELSE {cell} END"
 
 
 def _identifier(cell: str) -> Cell:
@@ -152,13 +168,14 @@ def _identifier(cell: str) -> Cell:
     damaged = f"regexp_matches({cell}, {text(broken)})"
     return Cell(
         bare,
+        "",
         damaged,
         "identifiers are whole, and some are in scientific notation or an error of Excel",
         "Export the column as text: digits that Excel dropped cannot be had back.",
     )
 
 
-def _flag(cell: str, manner: Manner, values: Mapping[str, str]) -> Cell:
+def _flag(cell: str, empty: str, manner: Manner, values: Mapping[str, str]) -> Cell:
     said = dict.fromkeys(manner.true, "true") | dict.fromkeys(manner.false, "false") | dict(values)
     true, false = ([key for key, value in said.items() if value == v] for v in ("true", "false"))
     value = (
@@ -167,20 +184,24 @@ def _flag(cell: str, manner: Manner, values: Mapping[str, str]) -> Cell:
     )
     return Cell(
         value,
-        f"{cell} IS NOT NULL AND {value} IS NULL",
+        "",
+        empty,
         "flags are yes or no, 是 or 否, Y or N, 1 or 0, and some are not",
         "Say in columns.toml under values which cells stand for true and false.",
     )
 
 
-def _number(column: Column, cell: str, manner: Manner, factor: float) -> Cell:
-    if manner.decimal == ",":
-        cell = f"translate({cell}, '.,', ',.')"
-    signs = f"regexp_replace(upper({cell}), '\\s*(¥|CNY|RMB|人民币|元|圆)\\s*', '', 'g')"
+def _number(
+    column: Column, cell: str, signed: str, empty: str, manner: Manner, factor: float
+) -> Cell:
+    number = f"translate({cell}, '.,', ',.')" if manner.decimal == "," else cell
+    bare = f"regexp_replace(upper({number}), '\\s*(¥|CNY|RMB|人民币|元|圆)\\s*', '', 'g')"
     if column.type == "count":
-        signs = f"regexp_replace({cell}, '[年岁]$', '')"
-    signed = (
-        f"regexp_replace(regexp_replace({signs}, '^\\((.+)\\)$', '-\\1'), '^([^-+].*)-$', '-\\1')"
+        bare = f"regexp_replace({number}, '[年岁]$', '')"
+    opened = f"regexp_replace({bare}, '^\\((.+)\\)$', '-\\1')"
+    plain = f"regexp_full_match({cell}, '[+-]?\\d+')"
+    prepared = (
+        f"CASE WHEN {plain} THEN {cell} ELSE regexp_replace({opened}, '^([^-+].*)-$', '-\\1') END"
     )
     digits = f"CAST(replace(regexp_extract({signed}, '^[+-]?[\\d.,]+'), ',', '') AS DOUBLE)"
     times = "" if factor == 1 else f" * {factor!r}"
@@ -190,20 +211,17 @@ def _number(column: Column, cell: str, manner: Manner, factor: float) -> Cell:
         scales = "WHEN '千' THEN 1e3 WHEN '百万' THEN 1e6 WHEN '亿' THEN 1e8 ELSE 1e4"
         scale = f"CASE regexp_extract({signed}, '(千|百万|万|亿)$') {scales} END"
         cases += [(f"[+-]?({DIGITS})(千|百万|万|亿)", f"round({digits} * {scale}, 4)")]
+    if column.type == "count":  # 7 and 7.0, not 7.5
+        cases = [(f"[+-]?({WHOLE})(\\.0*)?", f"TRY_CAST({digits} AS BIGINT)")]
     if column.type == "share":
         cases += [(f"[+-]?({DIGITS})\\s*%", f"{digits} / 100")]
-    first = "[+-]?\\d+(\\.\\d+)?"
-    value = f"CASE WHEN regexp_full_match({cell}, '{first}') THEN CAST({cell} AS DOUBLE){times} "
-    value += (
-        " ".join(f"WHEN regexp_full_match({signed}, '{p}') THEN {v}" for p, v in cases) + " END"
-    )
+    value = f"CASE {_when(signed, cases)} END"
     if factor > 1:  # 1.1 × 10,000 is 11,000, not 11,000.000000000002
         value = f"round({value}, 4)"
-    if column.type == "count":
-        value = f"CASE WHEN floor({value}) = {value} THEN TRY_CAST({value} AS BIGINT) END"
     return Cell(
         value,
-        f"{cell} IS NOT NULL AND {value} IS NULL",
+        prepared,
+        empty,
         "numbers are written like 1234.56, 1,234.56 or (1,234.56), and some are not",
         'Export them so, or set decimal = "," in columns.toml if 1.234,56 is meant.',
     )
@@ -221,7 +239,7 @@ def _day(cell: str, manner: Manner) -> list[tuple[str, str]]:
     return found
 
 
-def _date(cell: str, manner: Manner, month: bool) -> Cell:
+def _date(cell: str, empty: str, manner: Manner, month: bool) -> Cell:
     cases = [
         (
             f"({pattern})([ T]{CLOCK})?" if pattern != "\\d{8}" else pattern,
@@ -247,7 +265,8 @@ def _date(cell: str, manner: Manner, month: bool) -> Cell:
         value = f"CAST(date_trunc('month', {value}) AS DATE)"
     return Cell(
         value,
-        f"{cell} IS NOT NULL AND NOT {none} AND {value} IS NULL",
+        "",
+        f"{empty} AND NOT {none}",
         "dates exist and are written with the year first, like 2024-01-31, 20240131 or "
         "2024年1月31日, and some are not",
         'Mend them, or set dates = "dmy" or "mdy" in columns.toml if the year stands last.',
@@ -259,7 +278,7 @@ def _zoned(cell: str, manner: Manner) -> str:
     return f"timezone({text(manner.timezone)}, TRY_CAST({iso} AS TIMESTAMPTZ))"
 
 
-def _time(cell: str, manner: Manner) -> Cell:
+def _time(cell: str, empty: str, manner: Manner) -> Cell:
     clock = f"regexp_extract({cell}, '{CLOCK}$')"
     cases = []
     for pattern, iso in _day(cell, manner):
@@ -277,7 +296,8 @@ def _time(cell: str, manner: Manner) -> Cell:
     value = f"CASE {_when(cell, cases)} END"
     return Cell(
         value,
-        f"{cell} IS NOT NULL AND {value} IS NULL",
+        "",
+        empty,
         "times are written like 2024-01-31 09:05:00 with day and hour, and some are not",
         "Export them so.",
     )

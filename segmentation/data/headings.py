@@ -7,9 +7,11 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from segmentation.data.contract import TABLES, Column
 from segmentation.data.errors import TableError
@@ -161,7 +163,7 @@ def load_headings(folder: Path | None = None) -> Headings:
         If the file is not valid TOML in UTF-8, or names a table, column, setting or unit that
         there is not.
     """
-    shipped = tomllib.loads(files("segmentation.data").joinpath("columns.toml").read_text("utf-8"))
+    shipped = _shipped()
     path = None if folder is None else folder / "columns.toml"
     if path is None or not path.is_file():
         return Headings(shipped, {})
@@ -173,6 +175,11 @@ def load_headings(folder: Path | None = None) -> Headings:
         ) from None
     _check(own)
     return Headings(shipped, own)
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    return tomllib.loads(files("segmentation.data").joinpath("columns.toml").read_text("utf-8"))
 
 
 def _refused(rule: str, mend: str, entry: str | None = None) -> TableError:
@@ -217,6 +224,13 @@ def _setting(name: str, value: Any, table: str | None) -> None:
         raise _refused("the delimiter is one sign", 'Write for example "|" or "\\t".', where)
     elif name == "unit" and plain(value) not in UNITS:
         raise _refused("the unit is known", 'Write for example "元", "万元" or "亿元".', where)
+    elif name == "timezone":
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise _refused(
+                "the time zone is known", 'Write for example "Asia/Shanghai".', where
+            ) from None
     elif name == "encoding":
         try:
             codecs.lookup(value)

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segmentation.data.cells import FOOTER, TOTAL, Cell, Manner, cleaned, name, read_cell, text
+from segmentation.data.cells import (
+    FOOTER,
+    TOTAL,
+    Cell,
+    Manner,
+    name,
+    nulled,
+    read_cell,
+    text,
+    trimmed,
+)
 from segmentation.data.contract import TABLES, Column
 from segmentation.data.engines import connection
 from segmentation.data.errors import TableError, TableErrors, missing_columns
@@ -66,7 +76,7 @@ def header_row(rows: Sequence[Sequence[str]], table: str, headings: Headings) ->
     for index, row in enumerate(rows):
         filled = [cell for cell in row if cell.strip()]
         known = len({c for c, _ in (headings.column_of(table, cell) for cell in filled) if c})
-        if known > best[1] and (known > 1 or len(filled) == 1):
+        if known > best[1]:
             best = index, known
     return best
 
@@ -122,12 +132,13 @@ class _Part:
         self.remarks = list(piece.remarks)
         self.found: dict[str, tuple[int, float | None]] = {}
         self._match()
+        self.texts: dict[int, str] = {}
         self.cells = {column: self._cell(column) for column in self.found}
         self.dropped = ""
         self._try()
 
     def _match(self) -> None:
-        unknown = 0
+        unknown: list[str] = []
         spec = TABLES[self.table]
         for index, header in enumerate(self.piece.headers):
             column, factor = self.headings.column_of(self.table, header)
@@ -140,7 +151,7 @@ class _Part:
             if column:
                 self.found[column] = index, factor
             elif header.strip():
-                unknown += 1
+                unknown.append(header.strip())
         lacking = [c for c in spec.required if c not in self.found and c not in spec.either]
         if spec.either and not set(spec.either) & set(self.found):
             lacking.append(spec.either[0])
@@ -151,7 +162,8 @@ class _Part:
             ]
             missing_columns(f"{self.table} ({self.piece.label})", lacking, known)
         if unknown:
-            said = f"{unknown} column{'s' if unknown > 1 else ''} not of the contract left out"
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            said = f"columns not of the contract left out: {', '.join(unknown[:5])}{more}"
             self.remarks.append(remark(self.table, self.piece.label, said))
 
     def _error(
@@ -168,12 +180,12 @@ class _Part:
         if dtype.startswith("ENUM"):
             raw, dtype = f"CAST({raw} AS VARCHAR)", "VARCHAR"
         if dtype == "VARCHAR" and spec.type in WORDS and not self.piece.cells:
-            plain = spec.type == "id" or not values or not self._foreign(raw, values)
-            return Cell(raw) if plain else read_cell(spec, self._clean(raw), self.manner, values)
-        cell = None if dtype == "VARCHAR" else _native(spec, raw, dtype, self.manner, factor)
-        if cell is not None:
-            return cell
-        if dtype != "VARCHAR":
+            if spec.type == "id" or not values or not self._foreign(raw, values):
+                return Cell(f"r{index}")
+        elif dtype != "VARCHAR":
+            cell = _native(spec, f"r{index}", f"v{index}", dtype, self.manner, factor)
+            if cell is not None:
+                return cell
             if not (WHOLE.fullmatch(dtype) or NUMBER.fullmatch(dtype) or dtype == "BOOLEAN"):
                 raise self._error(
                     f"cells are of type {spec.type}, and they are {dtype.lower()}",
@@ -181,10 +193,35 @@ class _Part:
                     column,
                 )
             raw = _figures(raw, dtype)
-        return read_cell(spec, self._clean(raw), self.manner, values, factor)
+        self.texts[index] = raw
+        return read_cell(spec, str(index), self.manner, values, factor)
 
-    def _clean(self, raw: str) -> str:
-        return cleaned(raw, self.manner.nulls)
+    def _source(self, filtered: bool = True) -> str:
+        """SQL of the rows with each column's steps: raw ``r``, cleaned ``c``, and value ``v``."""
+        piece, used = self.piece, {index: self.cells[c] for c, (index, _) in self.found.items()}
+        texts = dict(self.texts)
+        if piece.cells and (self.dropped or not filtered):
+            texts = {i: self.texts.get(i, name(n)) for i, n in enumerate(piece.names)}
+        free = {
+            i for c, (i, _) in self.found.items() if TABLES[self.table].columns[c].type == "text"
+        }
+        raw = {i: name(piece.names[i]) for i in used if i not in texts}
+        kept = [f"r{i}" for i in raw]
+        rows = ", ".join(
+            [f"{trimmed(sql, i not in free)} AS t{i}" for i, sql in texts.items()]
+            + [f"{sql} AS r{i}" for i, sql in raw.items()]
+        )
+        clean = [f"{nulled(f't{i}', self.manner.nulls)} AS c{i}" for i in texts]
+        steps = f"SELECT {rows} FROM {piece.sql}"
+        if texts:
+            steps = f"SELECT {', '.join([*clean, *kept])} FROM ({steps})"
+        if self.dropped and filtered:
+            steps = f"SELECT * FROM ({steps}) WHERE NOT ({self.dropped})"
+        prepared = [f"{cell.prepared} AS s{i}" for i, cell in used.items() if cell.prepared]
+        if prepared:
+            steps = f"SELECT *, {', '.join(prepared)} FROM ({steps})"
+        values = [f"{cell.value} AS v{i}" for i, cell in used.items()]
+        return f"(SELECT *, {', '.join(values)} FROM ({steps}))"
 
     def _foreign(self, raw: str, values: dict[str, str]) -> bool:
         """Whether any value is written otherwise than the contract has it."""
@@ -216,7 +253,9 @@ class _Part:
         out = " OR ".join(f"coalesce({sql}, false)" for sql in kinds.values()) or "false"
         counts = [f"count_if({sql})" for sql in kinds.values()]
         counts += [f"count_if(({c.unreadable}) AND NOT ({out}))" for c in doubtful.values()]
-        total, *found = self._run(f"SELECT count(*), {', '.join(counts)} FROM {self.piece.sql}")[0]
+        total, *found = self._run(
+            f"SELECT count(*), {', '.join(counts)} FROM {self._source(filtered=False)}"
+        )[0]
         bad = dict(zip(doubtful, found[len(kinds) :], strict=True))
         errors = [
             self._error(self.cells[column].rule, self.cells[column].mend, column, rows)
@@ -237,7 +276,7 @@ class _Part:
 
     def _kinds(self) -> dict[str, str]:
         """Kinds of rows that are none of the table's, in SQL."""
-        names = [self._clean(name(n)) for n in self.piece.names]
+        names = [f"c{i}" for i in range(len(self.piece.names))]
         first = next(i for i, header in enumerate(self.piece.headers) if header.strip())
         spec = TABLES[self.table].columns
         marked = {i for c, (i, _) in self.found.items() if spec[c].type not in ("text", *AMOUNTS)}
@@ -261,13 +300,12 @@ class _Part:
         """Return the SQL that reads `columns`; those that it lacks are null."""
         spec = TABLES[self.table].columns
         values = [
-            f"CAST({self.cells[c].value if c in self.cells else 'NULL'} AS "
+            f"CAST({f'v{self.found[c][0]}' if c in self.found else 'NULL'} AS "
             f"{TYPES.get(spec[c].type, 'VARCHAR' if spec[c].type in WORDS else 'DOUBLE')}) "
             f"AS {name(c)}"
             for c in columns
         ]
-        where = f" WHERE NOT ({self.dropped})" if self.dropped else ""
-        return f"SELECT {', '.join(values)} FROM {self.piece.sql}{where}"
+        return f"SELECT {', '.join(values)} FROM {self._source()}"
 
 
 def _figures(raw: str, dtype: str) -> str:
@@ -280,7 +318,9 @@ def _figures(raw: str, dtype: str) -> str:
     return f"CAST({raw} AS VARCHAR)"
 
 
-def _native(column: Column, raw: str, dtype: str, manner: Manner, factor: float) -> Cell | None:
+def _native(
+    column: Column, raw: str, value_name: str, dtype: str, manner: Manner, factor: float
+) -> Cell | None:
     """How a column that has a type of its own is read; None if only as text or not at all."""
     number = WHOLE.fullmatch(dtype) or NUMBER.fullmatch(dtype)
     if column.type in ("date", "month", "time"):
@@ -305,6 +345,7 @@ def _native(column: Column, raw: str, dtype: str, manner: Manner, factor: float)
         inexact = f"(abs({raw}) >= 9007199254740992 OR floor({raw}) <> {raw})"
         return Cell(
             _figures(raw, dtype),
+            "",
             f"{inexact} AND NOT isnan(CAST({raw} AS DOUBLE))",
             "identifiers are whole numbers or text, and some have lost digits",
             "Bring the column as text.",
@@ -319,7 +360,8 @@ def _native(column: Column, raw: str, dtype: str, manner: Manner, factor: float)
         whole = f"CASE WHEN {is_whole} THEN TRY_CAST({value} AS BIGINT) END"
         return Cell(
             whole,
-            f"{raw} IS NOT NULL AND NOT isnan({value}) AND {whole} IS NULL",
+            "",
+            f"{raw} IS NOT NULL AND NOT isnan({value}) AND {value_name} IS NULL",
             "counts are whole numbers, and some are not",
             "Correct the column.",
         )

@@ -16,7 +16,7 @@ import narwhals.stable.v2 as nw
 from segmentation.data.bank import Bank, known_tables
 from segmentation.data.cells import text
 from segmentation.data.demonstrations import demo_folder
-from segmentation.data.engines import connection, enter
+from segmentation.data.engines import collect, connection, enter
 from segmentation.data.errors import TableError
 from segmentation.data.files import read_tables
 from segmentation.data.headings import load_headings
@@ -147,7 +147,7 @@ def _about(folder: Path) -> dict[str, Any]:
 def _truth(folder: Path) -> dict[str, Any]:
     own = connection()
     return {
-        path.stem: own.sql(f"SELECT * FROM read_parquet({text(str(path))})").df()
+        path.stem: collect(enter(own.sql(f"SELECT * FROM read_parquet({text(str(path))})")))
         for path in sorted(folder.glob("*.parquet"))
     }
 
@@ -207,12 +207,12 @@ def write_bank(bank: Bank, folder: str | Path) -> None:
 def _write(bank: Bank, folder: Path) -> None:
     folder.mkdir()
     for name in bank.tables:
-        bank.table(name).sink_parquet(folder / f"{name}.parquet")
+        bank.table(name).sink_parquet(str(folder / f"{name}.parquet"))  # Spark takes no Path
     if bank.truth is not None:
         (folder / "truth").mkdir()
         for name, frame in bank.truth.items():
             lazy: nw.LazyFrame[Any] = enter(frame, f"truth.{name}")
-            lazy.sink_parquet(folder / "truth" / f"{name}.parquet")
+            lazy.sink_parquet(str(folder / "truth" / f"{name}.parquet"))
     if bank.rules is not None:
         shutil.copytree(bank.rules, folder / "rules")
     lines = [

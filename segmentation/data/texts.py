@@ -108,7 +108,7 @@ def _is_chinese(path: Path) -> bool:
         read = decoder.decode(chunk)
         bad += read.count("\ufffd")
         good += len(re.findall(r"[\u2e80-\u9fff\uff00-\uffef]", read))
-    return good <= bad
+    return bad > 0 and good <= bad
 
 
 def _scan(path: Path, encoding: str) -> bool | None:
