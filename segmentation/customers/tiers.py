@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -250,21 +248,21 @@ def _assign_eager(frame: nw.DataFrame[Any], rule: TierRule, on: str) -> Any:
     missing_columns("frame", [on], frame.columns)
     amount = frame.select(amount=_amount(on, frame.schema[on]))["amount"]
     kept = frame.select(*_others(frame.columns))
-    unknown = amount.is_null()
-    holes = bool(unknown.any())
-    scaled = (amount.fill_null(0.0) if holes else amount) * 100 + 0.5
-    # floor(scaled) reaches a whole number where scaled does, so that the floor can be left out
-    reached = [(scaled >= round(start * 100)).cast(nw.Int8) for start in rule.starts[1:]]
-    code = reduce(operator.add, reached) if reached else (scaled > scaled).cast(nw.Int8)
-    code = code.cast(nw.Int64).alias("tier_code")
-    labels = nw.new_series("tier", [*rule.names, None], nw.String, backend=frame.implementation)
-    picks = code.to_numpy()
-    if not holes:
-        return kept.with_columns(labels[picks], code).to_native()
-    picks = np.where(unknown.to_numpy(), len(rule.tiers), picks)
-    kept = kept.with_columns(labels[picks], code, unknown.alias("unknown of code"))
-    known = nw.when(~nw.col("unknown of code")).then(nw.col("tier_code"))
-    return kept.with_columns(known.alias("tier_code")).drop("unknown of code").to_native()
+    unknown = amount.is_null().to_numpy()
+    scaled = amount.to_numpy() * 100 + 0.5
+    code = np.zeros(len(scaled), np.int64)
+    reached = np.zeros(len(scaled), np.int8)
+    for start in rule.starts[1:]:  # floor(scaled) reaches a whole number where scaled does
+        reached += scaled >= round(start * 100)
+    code += reached
+    same = {"backend": frame.implementation}
+    labels = nw.new_series("tier", [*rule.names, None], nw.String, **same)
+    if not unknown.any():
+        return kept.with_columns(labels[code], nw.new_series("tier_code", code, **same)).to_native()
+    code[unknown] = len(rule.tiers)
+    kept = kept.with_columns(labels[code], nw.new_series("tier_code", code, **same))
+    known = nw.when(nw.col("tier_code") < len(rule.tiers)).then(nw.col("tier_code"))
+    return kept.with_columns(known.alias("tier_code")).to_native()
 
 
 def _ladder(value: nw.Expr, starts: Iterable[float], results: Iterable[Any]) -> nw.Expr:

@@ -156,6 +156,11 @@ def test_pandas_keeps_its_index_and_types():
 def test_other_numbers_of_pandas(dtype):
     small = pd.DataFrame({"aum_average": pd.Series([1, 60_000], dtype=dtype)})
     assert seg.assign_tier(small)["tier"].tolist() == ["Basic", "Quality"]
+    if dtype not in ("int32", "float32"):
+        small.loc[0, "aum_average"] = None
+        found = seg.assign_tier(small)
+        assert found["tier"].fillna("none").tolist() == ["none", "Quality"]
+        assert found["tier_code"].fillna(-1).tolist() == [-1, 2]
 
 
 @pytest.mark.parametrize("values", [["1"], [True], [None]])
