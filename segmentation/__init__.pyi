@@ -24,7 +24,7 @@ from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
 
 # figures: what it looks like
-from .figures.completeness import draw_completeness, draw_completeness_by
+from .figures.quality import draw_completeness, draw_completeness_by
 from .figures.concentrations import draw_lorenz
 from .figures.customers import draw_basis, draw_penetration, draw_tiers
 from .figures.labels import label
@@ -44,6 +44,7 @@ from .figures.projections import draw_projection
 # publish: what leaves
 from .publish.answers import Headline, headlines, reading
 from .publish.disclosure import suppress_counts, suppress_sums
+from .publish.reports import build_reports
 from .publish.tables import show_table
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "ThresholdMovement",
     "TierRule",
     "assign_tier",
+    "build_reports",
     "check_bank",
     "completeness",
     "completeness_parts",

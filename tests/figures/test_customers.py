@@ -15,12 +15,12 @@ from segmentation.customers.migrations import migration
 from segmentation.customers.projections import project
 from segmentation.data.bank import Bank
 from segmentation.data.errors import TableError
-from segmentation.figures.completeness import draw_completeness, draw_completeness_by
 from segmentation.figures.concentrations import draw_lorenz
 from segmentation.figures.customers import draw_basis, draw_penetration, draw_tiers
 from segmentation.figures.lifts import draw_lift
 from segmentation.figures.moves import draw_migration, draw_near_threshold
 from segmentation.figures.projections import draw_projection
+from segmentation.figures.quality import draw_completeness, draw_completeness_by
 from segmentation.figures.sheets import visible
 from segmentation.publish.disclosure import disclose, suppress_counts
 
@@ -222,7 +222,7 @@ def test_a_small_group_at_the_edge_is_not_outside_for_that():
 def test_funnel_limits_are_those_of_the_exact_binomial():
     from scipy.stats import binom
 
-    from segmentation.figures.completeness import _limits
+    from segmentation.figures.quality import _limits
 
     sizes = np.array([50.0, 200.0, 1000.0])
     low, high = _limits(0.3, sizes, 0.05)
