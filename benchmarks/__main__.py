@@ -33,9 +33,9 @@ Written by `make bench` (`python benchmarks --large`); do not edit.
 
 Each contender runs alone in a fresh process, in turns; medians of seconds and of peak memory.
 Results are equal to 1e-9 before times are compared. Imports do not count; from Parquet, reading and
-writing do. In memory: the frames are there, and their size is in the peak. The pandas code (`by_hand.py`) and the
-SQL (`queries.py`) are what one would write by hand; the library also gives intervals, checks what
-it is given, and runs on other engines.
+writing do. In memory: the frames are there, and their size is in the peak. The pandas code
+(`by_hand.py`) and the SQL (`queries.py`) are what one would write by hand; the library also gives
+intervals, checks what it is given, and runs on other engines.
 
 {machine}. {size}.
 

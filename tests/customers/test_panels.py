@@ -213,6 +213,33 @@ def test_engines_agree_to_the_bit_of_a_cent(to_engine):
     pd.testing.assert_frame_equal(panel, reference, check_dtype=False, rtol=1e-9, atol=0)
 
 
+def test_a_quotient_between_two_cents_rounds_up(to_engine):
+    """31·a + 29·b is 91 more than a multiple of the 182 days to date: half a cent is left over."""
+    rng = np.random.default_rng(9)
+    parts = rng.integers(1, 10**7, (40_000, 5))
+    total = parts[:, :3].sum(axis=1) * 31 + parts[:, 3:].sum(axis=1) * 29
+    parts, total = parts[total % 182 == 91], total[total % 182 == 91]
+    assert len(parts) > 100
+    ids = [f"C{i:04d}" for i in range(len(parts))]
+    products = ["demand", "term", "fund", "demand", "term"]
+    months = pd.to_datetime(["2024-01-01"] * 3 + ["2024-02-01"] * 2)
+    balances = pd.DataFrame(
+        {
+            "customer_id": np.repeat(ids, 5),
+            "month": np.tile(months, len(ids)),
+            "product": np.tile(products, len(ids)),
+            "average": parts.ravel() / 100,
+        }
+    )
+    now = balances[balances["month"] == "2024-01-01"].assign(month=pd.Timestamp("2024-06-01"))
+    now["average"] = 0.0
+    customers = pd.DataFrame({"customer_id": ids, "kind": "personal", "branch_id": "B1"})
+    customers["opened_on"] = pd.Timestamp("2020-01-01")
+    of = {"customers": customers, "balances": pd.concat([balances, now], ignore_index=True)}
+    panel = tidy(seg.monthly_panel(bank(of, to_engine), "2024-06"))
+    assert (panel["aum_year"] * 100).round().astype(int).tolist() == (total // 182 + 1).tolist()
+
+
 def test_households_are_sums_of_their_members(to_engine):
     of = tables()
     panel = by_hand(of)
