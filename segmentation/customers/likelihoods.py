@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["Maximum", "likelihood", "maximum", "separated"]
+__all__ = ["OTHER", "Maximum", "levels_of", "likelihood", "maximum", "pooled", "separated"]
 
 Floats = npt.NDArray[np.float64]
+OTHER = "other"
+FEWEST = 5.0  # customers with and without the field that a level is expected to have
 FAR = 12.0  # log odds beyond which an estimate is on its way to infinity
 
 
@@ -118,3 +121,31 @@ def likelihood(n: Floats, missing: Floats, means: Floats) -> float:
     from scipy.special import xlog1py, xlogy
 
     return float((xlogy(missing, means) + xlog1py(n - missing, -means)).sum())
+
+
+def pooled(cells: pd.DataFrame, term: str) -> pd.Series[Any]:
+    """Levels too small for the test become "other", and that, if too small, the largest level."""
+    rate = float(cells["missing"].sum() / cells["n"].sum())
+    enough = FEWEST / min(rate, 1 - rate)
+    labels = cells[term].astype(object)
+    sums = cells["n"].groupby(labels).sum()
+    labels = labels.where(labels.map(sums) >= enough, OTHER)
+    sums = cells["n"].groupby(labels).sum()
+    return labels.where(labels.map(sums) >= enough, sums.idxmax())
+
+
+def levels_of(cells: pd.DataFrame, terms: list[str]) -> dict[str, list[str]]:
+    """Names of each term's levels, the reference first: the largest that can be compared with.
+
+    A term of one level has nothing to compare, and is left out.
+    """
+    sums = {term: cells.groupby(term)["n"].sum() for term in terms}
+    _, infinite = separated(cells, {term: list(sums[term].index) for term in terms})
+    levels = {}
+    for term, sizes in sums.items():
+        if len(sizes) < 2:
+            continue
+        usable = [name for name in sizes.index if (term, name) not in infinite]
+        first = sizes[usable or list(sizes.index)].idxmax()
+        levels[term] = [first, *(name for name in sizes.index if name != first)]
+    return levels

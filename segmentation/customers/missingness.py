@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 
 from segmentation.customers.dates import completed_years
-from segmentation.customers.likelihoods import likelihood, maximum, separated
+from segmentation.customers.likelihoods import OTHER, levels_of, likelihood, maximum, pooled
+from segmentation.customers.profiles import Field, flags
 from segmentation.customers.quality import (
     UNKNOWN,
-    Field,
     fields_of,
-    flags,
     open_customers,
     reference_day,
     tiers_of,
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Missingness", "missingness_model"]
 
 TERMS = ("branch_id", "tier", "age", "tenure")
-OTHER = "other"
-FEWEST = 5.0  # customers with and without the field that a level is expected to have
 
 DEPENDS = (
     "Not missing completely at random: how often it is missing depends on what is recorded of the "
@@ -255,8 +252,8 @@ def _fit(
     from scipy.stats import chi2, norm
 
     n, missing = cells["n"].to_numpy(float), cells["missing"].to_numpy(float)
-    cells = cells.assign(**{term: _pooled(cells, term) for term in terms})
-    levels = _levels(cells, terms)
+    cells = cells.assign(**{term: pooled(cells, term) for term in terms})
+    levels = levels_of(cells, terms)
     if not levels:
         raise TableError(
             "customers",
@@ -291,31 +288,3 @@ def _fit(
         level=level,
         as_of=day,
     )
-
-
-def _pooled(cells: pd.DataFrame, term: str) -> pd.Series[Any]:
-    """Levels too small for the test become "other", and that, if too small, the largest level."""
-    rate = float(cells["missing"].sum() / cells["n"].sum())
-    enough = FEWEST / min(rate, 1 - rate)
-    labels = cells[term].astype(object)
-    sums = cells["n"].groupby(labels).sum()
-    labels = labels.where(labels.map(sums) >= enough, OTHER)
-    sums = cells["n"].groupby(labels).sum()
-    return labels.where(labels.map(sums) >= enough, sums.idxmax())
-
-
-def _levels(cells: pd.DataFrame, terms: list[str]) -> dict[str, list[str]]:
-    """Names of each term's levels, the reference first: the largest that can be compared with.
-
-    A term of one level has nothing to compare, and is left out.
-    """
-    sums = {term: cells.groupby(term)["n"].sum() for term in terms}
-    _, infinite = separated(cells, {term: list(sums[term].index) for term in terms})
-    levels = {}
-    for term, sizes in sums.items():
-        if len(sizes) < 2:
-            continue
-        usable = [name for name in sizes.index if (term, name) not in infinite]
-        first = sizes[usable or list(sizes.index)].idxmax()
-        levels[term] = [first, *(name for name in sizes.index if name != first)]
-    return levels
