@@ -38,6 +38,9 @@ def reports(options: Namespace) -> int:
         )
     for name, tables in build.left_out.items():
         print(f"{name}: left out, the data lack {', '.join(tables)}")
+    for name, sections in build.sections.items():
+        for heading, need in sections:
+            print(f"{name}: {heading!r} left out, the data lack {need}")
     for failure in build.failed:
         print(failure, file=sys.stderr)
     count = len(build.built)

@@ -11,7 +11,8 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from segmentation.data.errors import TableError
-from segmentation.publish.notebooks import canonical_form, is_lesson_only, read_notebook
+from segmentation.publish.forms import canonical_form
+from segmentation.publish.notebooks import is_lesson_only, read_notebook
 from segmentation.publish.outputs import HEADLINES, pieces
 
 __all__ = ["check_notebook"]

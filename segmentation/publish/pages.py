@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from html import unescape
-from importlib.resources import files
 from typing import Any
 
 from nbformat import NotebookNode
 
 from segmentation.data.errors import TableError
-from segmentation.figures.language import LANGUAGES, translator
-from segmentation.publish.fonts import embedded_font
+from segmentation.figures.language import LANGUAGES
+from segmentation.publish.layouts import fill_in, labels
 from segmentation.publish.markdown import TAG, Prose, to_html
 from segmentation.publish.notebooks import is_lesson_only
 from segmentation.publish.outputs import Figure, Headlines, Markup, pieces
@@ -35,7 +31,6 @@ __all__ = [
 
 LIMIT = 500_000
 """Bytes that a report may have."""
-OWN_NAMES = {"en": "English", "zh_CN": "中文"}
 SUMMARY = re.compile(r'<meta name="segmentation" content="([^"]*)">')
 
 
@@ -127,7 +122,7 @@ def render_report(
         raise TableError(name, "the page has no headline figures", "Call seg.headlines in it.")
     facts = {**facts, "notes": [*facts.get("notes", ()), *_missed(notebook, language)]}
     summary = _summary(name, title, lead, facts)
-    page = _render(
+    page = fill_in(
         "report.html.j2",
         language,
         summary=summary,
@@ -172,7 +167,7 @@ def render_index(
     languages : sequence of str, optional
         Languages that the page links to.
     """
-    return _render(
+    return fill_in(
         "index.html.j2",
         language,
         title=labels(language)["all_reports"],
@@ -197,34 +192,6 @@ def read_summary(page: str) -> Summary | None:
         return Summary(**json.loads(unescape(found[1])))
     except (TypeError, ValueError):
         return None
-
-
-@cache
-def labels(language: str) -> dict[str, str]:
-    """Return what pages say beside a notebook's own words."""
-    _ = translator(language)
-    return {
-        "skip": _("Skip to the content"),
-        "all_reports": _("All reports"),
-        "contents": _("Contents"),
-        "answer": _("The answer in figures"),
-        "left_out_here": _("Left out here, since these data lack “{need}”: {section}"),
-        "as_of": _("As of"),
-        "scope": _("Scope"),
-        "source": _("Data"),
-        "currency": _("Currency"),
-        "version": _("Version"),
-        "notes": _("What to know when reading"),
-        "languages": _("Languages"),
-        "question": _("Questions answered"),
-        "absent": _("Not built"),
-        "lacks": _("The data lack:"),
-        "failed": _("The last build failed; the log says why."),
-        "failed_old": _("The last build failed; this is the last good report."),
-        "not_yet": _("Not built yet."),
-        "none": _("There is no report yet."),
-        "about": _("Each report answers one question, in one file that works without a network."),
-    }
 
 
 def _opening(notebook: NotebookNode, language: str) -> tuple[str, str, list[NotebookNode]]:
@@ -264,39 +231,3 @@ def _block(block: Figure | Markup | str) -> dict[str, Any]:
     if isinstance(block, Figure):
         return {"figure": block, "html": ""}
     return {"figure": None, "html": block if isinstance(block, str) else block.html}
-
-
-def _render(template: str, language: str, **values: Any) -> str:
-    """Fill in a template, with the font and the style it needs and the policy that allows them."""
-    from markupsafe import Markup as Safe
-
-    words = labels(language)
-    values |= {"lang": language.replace("_", "-"), "words": words, "own_names": OWN_NAMES}
-    body = _templates().get_template(template)
-    bare = body.render(style="", policy="", **values)
-    shown = unescape(bare)
-    style = _file("page.css") + embedded_font(shown)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; font-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return str(body.render(style=Safe(style), policy=policy, **values))
-
-
-def _file(name: str) -> str:
-    return files("segmentation.publish").joinpath("templates", name).read_text("utf-8")
-
-
-@cache
-def _templates() -> Any:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    return Environment(
-        loader=FunctionLoader(_file),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )

@@ -26,6 +26,7 @@ from segmentation.publish.pages import (
     render_report,
 )
 from segmentation.publish.sections import fit_to
+from segmentation.publish.sections import left_out as left_out_sections
 
 __all__ = ["Build", "Failure", "build_reports"]
 
@@ -63,6 +64,8 @@ class Build:
         The reports that were written.
     left_out : dict
         By notebook, the tables that it needs and the data lack.
+    sections : dict
+        By notebook that was run, the headings left out, each with the table or column it needs.
     failed : tuple of Failure
         What went wrong.
     index : Path
@@ -71,6 +74,7 @@ class Build:
 
     built: tuple[Path, ...]
     left_out: Mapping[str, tuple[str, ...]]
+    sections: Mapping[str, tuple[tuple[str, str], ...]]
     failed: tuple[Failure, ...]
     index: Path
 
@@ -111,6 +115,13 @@ def build_reports(
     ------
     TableError
         If the data cannot be read at all, or there is no notebook of a name.
+
+    Examples
+    --------
+    >>> build_reports(["11"], notebooks="nowhere")
+    Traceback (most recent call last):
+    ...
+    segmentation.data.errors.TableError: notebooks: no notebooks here. Give the folder ...
     """
     chosen = find_notebooks(names, notebooks)
     every = find_notebooks((), notebooks)
@@ -180,6 +191,10 @@ def _build(
             log.error("%s: failed after %.1f s: %s", target.name, seconds, error.logged())
 
     fitted = [fit_to(n, bank) for n in chosen if n.name not in left_out]
+    sections = {n.name: found for n in fitted if (found := tuple(left_out_sections(n.content)))}
+    for name, found in sections.items():
+        for heading, need in found:
+            log.info("%s: %r left out, for want of %s", name, heading, need)
     jobs = [(n, language) for n in fitted for language in languages]
     run_notebooks(jobs, data, on_step=on_step, on_run=finish)
     for target, run in built.items():
@@ -191,7 +206,8 @@ def _build(
         write_aside(folder / index_name(language), render_index(entries, language, indexed))
     order = {(n.name, x): i for i, (n, x) in enumerate(jobs)}
     failed.sort(key=lambda f: order[f.notebook, f.language])
-    return Build(tuple(sorted(built)), left_out, tuple(failed), folder / index_name(languages[0]))
+    index = folder / index_name(languages[0])
+    return Build(tuple(sorted(built)), left_out, sections, tuple(failed), index)
 
 
 def _present(run: Run, folder: Path, coming: Sequence[str] = ()) -> list[str]:

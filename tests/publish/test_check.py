@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from toys import ALT, HEADLINES, TABLE, notebook, png
 
 from segmentation.publish.check import check_notebook
-from segmentation.publish.notebooks import canonical_form
+from segmentation.publish.forms import canonical_form
 
 Content = nbformat.NotebookNode
 

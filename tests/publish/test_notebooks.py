@@ -14,10 +14,10 @@ from toys import ALT, TABLE, notebook, png, save, shown
 from segmentation.data.errors import TableError
 from segmentation.publish import notebooks
 from segmentation.publish.check import check_notebook
+from segmentation.publish.forms import canonical_form
 from segmentation.publish.kernels import run_notebooks
 from segmentation.publish.notebooks import (
     Notebook,
-    canonical_form,
     find_notebooks,
     read_needs,
     rewrite_notebooks,

@@ -249,6 +249,22 @@ class TestBuild:
         assert "The data lack: <code>visits</code>, <code>surveys</code>" in index
         assert "There is no report yet." in index
 
+    def test_a_section_whose_table_is_absent_is_left_out(
+        self, folder: Path, build: Callable[..., reports.Build]
+    ) -> None:
+        content = notebook("## Tiers", "## Waits", "1 / 0", "## Last")
+        for cell in content.cells[4:6]:
+            cell.metadata["tags"] = ["needs:visits"]
+        save(folder, "01_x", content)
+        built = build()
+        assert built.failed == ()
+        assert built.sections == {"01_x": (("Waits", "visits"),)}
+        page = page_of(built, "01_x.en.html")
+        assert ">Tiers</h2>" in page
+        assert ">Waits</h2>" not in page
+        assert "Waits" in page  # the page says so
+        assert "'Waits' left out, for want of visits" in page_of(built, "build.log")
+
     def test_the_index_leads_to_all(
         self, folder: Path, build: Callable[..., reports.Build]
     ) -> None:

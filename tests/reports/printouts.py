@@ -6,7 +6,8 @@ import re
 import zlib
 
 OBJECT = re.compile(rb"(\d+) 0 obj\s*(.*?)endobj", re.DOTALL)
-STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+LENGTH = re.compile(rb"/Length\s+(\d+)")
+STREAM = re.compile(rb"stream\r?\n")
 DRAWN = re.compile(rb"(?<![A-Za-z])(TJ|Tj|Do)(?![A-Za-z])")
 
 
@@ -28,8 +29,8 @@ def page_sizes(pdf: bytes) -> set[tuple[int, int]]:
 
 
 def _drawn(body: bytes) -> int:
-    stream = STREAM.search(body)
-    if stream is None:
+    length, start = LENGTH.search(body), STREAM.search(body)
+    if length is None or start is None:
         return 0
-    data = zlib.decompress(stream[1]) if b"FlateDecode" in body else stream[1]
-    return len(DRAWN.findall(data))
+    data = body[start.end() : start.end() + int(length[1])]
+    return len(DRAWN.findall(zlib.decompress(data) if b"FlateDecode" in body else data))
