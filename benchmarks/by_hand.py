@@ -16,6 +16,11 @@ def cents(amount: pd.Series) -> pd.Series:
     return np.floor(amount * 100 + 0.5) / 100
 
 
+def daily(total: pd.Series, days: int) -> pd.Series:
+    """A sum over days; the quotient may lie between two cents, so that the sum is whole cents."""
+    return np.floor(np.floor(total * 100 + 0.5) / days + 0.5) / 100
+
+
 def read(path: str) -> dict[str, pd.DataFrame]:
     """The tables in memory, dates as datetime64."""
     frames = {}
@@ -62,8 +67,8 @@ def panel(
         {
             "aum_average": cents(asset["average"]),
             "aum_end": cents(asset["end"]),
-            "aum_quarter": cents(cents(weighted[quarter].groupby(year[key][quarter]).sum()) / 92),
-            "aum_year": cents(cents(weighted.groupby(year[key]).sum()) / 365),
+            "aum_quarter": daily(weighted[quarter].groupby(year[key][quarter]).sum(), 92),
+            "aum_year": daily(weighted.groupby(year[key]).sum(), 365),
             "debt": cents(now[debt].groupby(key)["average"].sum()),
             "products": above.groupby(now[key]).sum(),
             "present": some.groupby(now[key]).sum(),

@@ -6,9 +6,9 @@ CENTS = "floor(100 * ({}) + 0.5) / 100"
 
 
 def average(rows: str, days: int) -> str:
-    """Daily average to date; a quotient may lie between two cents, so that both are rounded."""
-    total = CENTS.format(f"sum(average * day(last_day(month))) FILTER ({rows})")
-    return CENTS.format(f"{total} / {days}")
+    """Daily average to date; it may lie between two cents, so that the sum is whole cents."""
+    total = f"sum(average * day(last_day(month))) FILTER ({rows})"
+    return f"floor(floor(100 * ({total}) + 0.5) / {days} + 0.5) / 100"
 
 
 def panel(path: str) -> str:

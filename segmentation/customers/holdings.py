@@ -14,9 +14,6 @@ from segmentation.data.engines import cents, collect
 
 __all__ = ["holdings"]
 
-MILLIONTHS = 1e6
-"""Products of cents and rates are rounded to a millionth before they are divided."""
-
 
 def holdings(bank: Bank, first: dt.date, days: float | None = None) -> nw.LazyFrame[Any]:
     """Return one row a customer with a balance since the year began, amounts to the cent.
@@ -57,14 +54,22 @@ def holdings(bank: Bank, first: dt.date, days: float | None = None) -> nw.LazyFr
         *(nw.col(name).sum() for name in sums),
         *(nw.col(name).count() for name in counts),  # of what is not null: cheaper than a sum
     )
-    # A quotient may lie exactly between two cents: what is divided has no last bit left to decide.
     value = {name: cents(nw.col(name)) for name in sums}
-    value["aum_quarter"] = cents(value["aum_quarter"] / ((last - quarter).days + 1))
-    value["aum_year"] = cents(value["aum_year"] / ((last - year).days + 1))
+    value["aum_quarter"] = _quotient("aum_quarter", (last - quarter).days + 1)
+    value["aum_year"] = _quotient("aum_year", (last - year).days + 1)
     if days is not None:
-        earned = (nw.col("margin") * MILLIONTHS + 0.5).floor() / MILLIONTHS
-        value["margin"] = cents(earned * last.day / days)
+        value["margin"] = _quotient("margin", days, last.day, 10_000)
     return lazy.with_columns(expr.alias(name) for name, expr in value.items())
+
+
+def _quotient(name: str, over: float, times: int = 1, parts: int = 1) -> nw.Expr:
+    """A sum times a number over another, to the cent.
+
+    It may lie exactly between two cents. So the sum is a whole number of cents, or of parts of a
+    cent, before it is divided: no last bit is left to decide, and each engine rounds up.
+    """
+    whole = (nw.col(name) * (100 * parts) + 0.5).floor()
+    return (whole * times / (over * parts) + 0.5).floor() / 100
 
 
 def _any(*flags: nw.Expr) -> nw.Expr:
