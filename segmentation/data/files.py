@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from segmentation.data.cells import name, text
 from segmentation.data.contract import TABLES
 from segmentation.data.engines import connection
 from segmentation.data.errors import TableError, TableErrors
 from segmentation.data.headings import Headings
+from segmentation.data.phrases import name, text
 from segmentation.data.pieces import Piece, assemble, remark
 from segmentation.data.texts import read_text
 from segmentation.data.workbooks import read_workbook

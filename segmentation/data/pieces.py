@@ -7,29 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segmentation.data.cells import (
-    FOOTER,
-    TOTAL,
-    Cell,
-    Manner,
-    name,
-    nulled,
-    read_cell,
-    text,
-    trimmed,
-)
-from segmentation.data.contract import TABLES, Column
+from segmentation.data.cells import FOOTER, TOTAL, read_cell
+from segmentation.data.contract import TABLES
 from segmentation.data.engines import connection
 from segmentation.data.errors import TableError, TableErrors, missing_columns
 from segmentation.data.headings import Headings
+from segmentation.data.natives import NUMBER, WHOLE, figures, native_cell
+from segmentation.data.phrases import Cell, Manner, name, nulled, text, trimmed
 
 __all__ = ["Piece", "assemble", "header_row", "remark"]
 
 TYPES = {"flag": "BOOLEAN", "date": "DATE", "month": "DATE", "time": "TIMESTAMP", "count": "BIGINT"}
 WORDS = ("id", "text", "category")
 AMOUNTS = ("money", "number", "share", "count")
-WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(\d+,0\)")
-NUMBER = re.compile(r"DOUBLE|FLOAT|DECIMAL\(.*\)")
 
 
 @dataclass(frozen=True)
@@ -183,7 +173,7 @@ class _Part:
             if spec.type == "id" or not values or not self._foreign(raw, values):
                 return Cell(f"r{index}")
         elif dtype != "VARCHAR":
-            cell = _native(spec, f"r{index}", f"v{index}", dtype, self.manner, factor)
+            cell = native_cell(spec, f"r{index}", f"v{index}", dtype, self.manner, factor)
             if cell is not None:
                 return cell
             if not (WHOLE.fullmatch(dtype) or NUMBER.fullmatch(dtype) or dtype == "BOOLEAN"):
@@ -192,7 +182,7 @@ class _Part:
                     "Bring the column in its own type, or as text.",
                     column,
                 )
-            raw = _figures(raw, dtype)
+            raw = figures(raw, dtype)
         self.texts[index] = raw
         return read_cell(spec, str(index), self.manner, values, factor)
 
@@ -306,63 +296,3 @@ class _Part:
             for c in columns
         ]
         return f"SELECT {', '.join(values)} FROM {self._source()}"
-
-
-def _figures(raw: str, dtype: str) -> str:
-    """SQL for a number or flag as the text that it would be written as."""
-    if NUMBER.fullmatch(dtype) and not WHOLE.fullmatch(dtype):
-        gone = f"isnan(CAST({raw} AS DOUBLE))"
-        whole = f"TRY_CAST({raw} AS HUGEINT) = {raw}"
-        number = f"CASE WHEN {whole} THEN CAST(TRY_CAST({raw} AS HUGEINT) AS VARCHAR)"
-        return f"CASE WHEN {gone} THEN NULL ELSE {number} ELSE CAST({raw} AS VARCHAR) END END"
-    return f"CAST({raw} AS VARCHAR)"
-
-
-def _native(
-    column: Column, raw: str, value_name: str, dtype: str, manner: Manner, factor: float
-) -> Cell | None:
-    """How a column that has a type of its own is read; None if only as text or not at all."""
-    number = WHOLE.fullmatch(dtype) or NUMBER.fullmatch(dtype)
-    if column.type in ("date", "month", "time"):
-        if "TIME ZONE" in dtype:
-            raw = f"timezone({text(manner.timezone)}, {raw})"
-        elif not (dtype.startswith("TIMESTAMP") or (dtype == "DATE" and column.type != "time")):
-            return None
-        if column.type == "time":
-            return Cell(raw)
-        day = f"CAST({raw} AS DATE)"
-        return Cell(f"CAST(date_trunc('month', {day}) AS DATE)" if column.type == "month" else
-                    f"nullif(nullif({day}, DATE '9999-12-31'), DATE '0001-01-01')")  # fmt: skip
-    if column.type == "flag":
-        return Cell(raw) if dtype == "BOOLEAN" else None
-    if column.type in ("text", "category"):
-        return Cell(_figures(raw, dtype)) if number else None
-    if column.type == "id":
-        if WHOLE.fullmatch(dtype) or dtype == "UUID":
-            return Cell(f"CAST({raw} AS VARCHAR)")
-        if not number:
-            return None
-        inexact = f"(abs({raw}) >= 9007199254740992 OR floor({raw}) <> {raw})"
-        return Cell(
-            _figures(raw, dtype),
-            "",
-            f"{inexact} AND NOT isnan(CAST({raw} AS DOUBLE))",
-            "identifiers are whole numbers or text, and some have lost digits",
-            "Bring the column as text.",
-        )
-    if not number:
-        return None
-    value = f"CAST({raw} AS DOUBLE)"
-    if column.type == "count":
-        if WHOLE.fullmatch(dtype):
-            return Cell(f"CAST({raw} AS BIGINT)")
-        is_whole = f"floor({value}) = {value} AND NOT isnan({value})"
-        whole = f"CASE WHEN {is_whole} THEN TRY_CAST({value} AS BIGINT) END"
-        return Cell(
-            whole,
-            "",
-            f"{raw} IS NOT NULL AND NOT isnan({value}) AND {value_name} IS NULL",
-            "counts are whole numbers, and some are not",
-            "Correct the column.",
-        )
-    return Cell(value if factor == 1 else f"round({value} * {factor!r}, 4)")

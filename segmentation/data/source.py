@@ -14,12 +14,12 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from segmentation.data.bank import Bank, known_tables
-from segmentation.data.cells import text
 from segmentation.data.demonstrations import demo_folder
 from segmentation.data.engines import collect, connection, enter
 from segmentation.data.errors import TableError
 from segmentation.data.files import read_tables
 from segmentation.data.headings import load_headings
+from segmentation.data.phrases import text
 
 __all__ = ["open_bank", "write_bank"]
 

@@ -18,9 +18,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
-from segmentation.data.cells import FOOTER, text
+from segmentation.data.cells import FOOTER
 from segmentation.data.errors import TableError
 from segmentation.data.headings import Headings, money_unit, plain
+from segmentation.data.phrases import text
 from segmentation.data.pieces import Piece, header_row, remark
 
 __all__ = ["read_text", "scratch"]

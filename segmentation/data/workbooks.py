@@ -6,14 +6,15 @@ import datetime as dt
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from segmentation.data.cells import text
 from segmentation.data.errors import TableError
 from segmentation.data.headings import Headings, money_unit
+from segmentation.data.phrases import text
 from segmentation.data.pieces import Piece, header_row, remark
 from segmentation.data.texts import HEAD, scratch
 
@@ -41,13 +42,26 @@ def read_workbook(
 
     try:
         book = calamine.CalamineWorkbook.from_path(str(path))
-        sheets = [(name, book.get_sheet_by_name(name)) for name in book.sheet_names]
-    except (calamine.CalamineError, OSError):
-        raise TableError(
-            own or path.name,
-            f"the file is a workbook that opens without a password ({path.name})",
-            "Save it again as .xlsx in Excel, without a password.",
-        ) from None
+        return _read(path, book, headings, own)
+    except TableError:
+        raise
+    except BaseException as error:
+        # On some damaged files the reader panics, which is no Exception.
+        damage: tuple[type[Exception], ...] = (calamine.CalamineError, zipfile.BadZipFile)
+        damage += (zlib.error, OSError, ValueError, RuntimeError, KeyError)
+        if not isinstance(error, damage) and type(error).__name__ != "PanicException":
+            raise
+    raise TableError(
+        own or path.name,
+        f"the file is a whole workbook that opens without a password ({path.name})",
+        "Save it again as .xlsx in Excel, without a password.",
+    )
+
+
+def _read(
+    path: Path, book: Any, headings: Headings, own: str | None
+) -> tuple[list[tuple[str, Piece]], list[TableError]]:
+    sheets = [(name, book.get_sheet_by_name(name)) for name in book.sheet_names]
     faults = _faults(path)
     found: list[tuple[str, Piece]] = []
     left: list[TableError] = []
