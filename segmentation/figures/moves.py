@@ -19,7 +19,7 @@ from segmentation.figures.numbers import (
 )
 from segmentation.figures.pictures import Picture
 from segmentation.figures.sheets import Context, interval_dots, sentences, sheet, visible
-from segmentation.figures.style import COLOURS, SEQUENCE
+from segmentation.figures.style import COLOURS, SEQUENCE, wrap
 
 if TYPE_CHECKING:
     from segmentation.customers.migrations import Migration
@@ -72,7 +72,7 @@ def draw_migration(
         _matrix(axes, shown, migration)
         axes.set_yticks(range(len(shown)), names, color=COLOURS["ink"])
         axes.set_xticks(
-            range(shown.shape[1]), [label(c) for c in shown.columns], color=COLOURS["ink"]
+            range(shown.shape[1]), [wrap(label(c), 12) for c in shown.columns], color=COLOURS["ink"]
         )
         axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
         return page.picture(sentences(finding, rest))
@@ -194,7 +194,7 @@ def draw_near_threshold(
                 marker="D",
                 size=6.0,
             )
-            axes.set_xlabel(titles[side], color=COLOURS["ink"])
+            axes.set_xlabel(wrap(titles[side], 24), color=COLOURS["ink"])
             axes.set_yticks(
                 range(len(tiers)), [label(tier, "tier") for tier in tiers], color=COLOURS["ink"]
             )
@@ -217,7 +217,6 @@ def _explain(axes: Any) -> None:
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=2,
         frameon=False,
         borderaxespad=0,
     )
