@@ -243,8 +243,8 @@ class _Part:
         out = " OR ".join(f"coalesce({sql}, false)" for sql in kinds.values()) or "false"
         counts = [f"count_if({sql})" for sql in kinds.values()]
         counts += [f"count_if(({c.unreadable}) AND NOT ({out}))" for c in doubtful.values()]
-        total, *found = self._run(
-            f"SELECT count(*), {', '.join(counts)} FROM {self._source(filtered=False)}"
+        kept, *found = self._run(
+            f"SELECT count_if(NOT ({out})), {', '.join(counts)} FROM {self._source(filtered=False)}"
         )[0]
         bad = dict(zip(doubtful, found[len(kinds) :], strict=True))
         errors = [
@@ -261,7 +261,7 @@ class _Part:
             for kind, rows in left.items()
             if kind != "blank rows"
         ]
-        if self.piece.cells and total == sum(left.values()):
+        if self.piece.cells and not kept:
             self.remarks.append(remark(self.table, self.piece.label, "a header without rows"))
 
     def _kinds(self) -> dict[str, str]:
@@ -277,12 +277,13 @@ class _Part:
             f"{names[i]} = {text(self.piece.headers[i].strip())}"
             for i in [index for index, _ in self.found.values()][:2]
         ]
+        total = f"coalesce({' OR '.join(totals)}, false)"
         blank = f"coalesce({', '.join(names)}) IS NULL"
         return {
             "blank rows": blank,
-            "rows of totals": f"coalesce({' OR '.join(totals)}, false)",
+            "rows of totals": total,
             "notes below the table": alone
-            + f"regexp_matches(lower({names[first]}), {text(FOOTER)})",
+            + f"regexp_matches(lower({names[first]}), {text(FOOTER)}) AND NOT {total}",
             "repeated headers": " AND ".join(again),
         }
 

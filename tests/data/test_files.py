@@ -98,6 +98,15 @@ def test_totals_in_any_marked_column(tmp_path: Path, total: str) -> None:
     assert [remark.rows for remark in bank.remarks] == [2]
 
 
+def test_a_total_alone_in_its_row_counts_once(tmp_path: Path) -> None:
+    put(tmp_path, {"网点.csv": "机构号\n01\n合计\n"})
+    bank = open_bank(tmp_path)
+    assert bank.branches.fetchall() == [("01",)]
+    assert [(remark.rule, remark.rows) for remark in bank.remarks] == [
+        ("rows of totals left out (网点.csv)", 1)
+    ]
+
+
 def test_text_that_holds_the_word_for_a_total_is_no_total(tmp_path: Path) -> None:
     text = "机构号,机构名称\n01,合计支行\n02,小计划支行\n"
     put(tmp_path, {"网点.csv": text})
