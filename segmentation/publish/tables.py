@@ -191,7 +191,7 @@ def _any_hidden(written: Sequence[Written]) -> bool:
 
 def _html(written: Sequence[Written], caption: str | None, note: str) -> str:
     if not written or not written[0].cells:
-        lead = f"{escape(caption)} " if caption else ""
+        lead = f"<strong>{escape(caption)}</strong> – " if caption else ""
         return f'<p class="seg">{lead}{escape(_(EMPTY))}</p>'
     parts = ['<div class="seg"><table class="seg">']
     if caption:
@@ -219,7 +219,7 @@ def _css(column: Written) -> str:
 
 def _plain(written: Sequence[Written], caption: str | None, note: str) -> str:
     if not written or not written[0].cells:
-        return " ".join(filter(None, (caption, _(EMPTY))))
+        return " – ".join(filter(None, (caption, _(EMPTY))))
     blocks = []
     for column in written:
         cells = [" ".join(str(cell).split()) for cell in (column.heading, *column.cells)]

@@ -253,7 +253,7 @@ def test_text_is_aligned_where_characters_are_two_columns_wide(monkeypatch):
 
 
 def test_an_empty_table_says_so():
-    assert show_table(TIERS.head(0), "Tiers").plain == "Tiers Nothing to show."
+    assert show_table(TIERS.head(0), "Tiers").plain == "Tiers – Nothing to show."
     assert show_table(pd.DataFrame()).plain == "Nothing to show."
 
 
