@@ -30,8 +30,8 @@ def native_cell(
     """How a column that has a type of its own is read; None if only as text or not at all."""
     number = WHOLE.fullmatch(dtype) or NUMBER.fullmatch(dtype)
     if column.type in ("date", "month", "time"):
-        if "TIME ZONE" in dtype:
-            raw = f"timezone({text(manner.timezone)}, {raw})"
+        if "TIME ZONE" in dtype or dtype.startswith("TIMESTAMPTZ"):  # the latter in nanoseconds
+            raw = f"timezone({text(manner.timezone)}, CAST({raw} AS TIMESTAMPTZ))"
         elif not (dtype.startswith("TIMESTAMP") or (dtype == "DATE" and column.type != "time")):
             return None
         if column.type == "time":

@@ -243,8 +243,9 @@ def test_own_headings(tmp_path: Path) -> None:
     assert rows(tmp_path, "balances", "product", "end", "average") == [("demand", 1234560.0, 1.5)]
 
 
-def test_parquet_types(tmp_path: Path) -> None:
-    zoned = pd.to_datetime(["2024-01-31 00:30"]).tz_localize("Asia/Shanghai")
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_parquet_types(tmp_path: Path, unit: str) -> None:
+    zoned = pd.DatetimeIndex(["2024-01-31 00:30"]).as_unit(unit).tz_localize("Asia/Shanghai")
     frame = pd.DataFrame(
         {
             "客户号": [123],
