@@ -113,7 +113,8 @@ class ArrayRanks:
         w = x * before - under
         sums = [np.add.reduceat(part, starts) for part in (x * x, w, w * x, w * w)]
         columns = dict(zip(SUMS, (worth, *sums), strict=True))
-        return pd.concat([table, pd.DataFrame({"n": counts, **columns}, index=self._places)])
+        ranked = pd.DataFrame({"n": counts, **columns}, index=self._places)
+        return pd.concat([table, ranked]) if len(table) else ranked
 
     def below(self, cuts: Sequence[tuple[float, float]]) -> Floats:
         rows = []
