@@ -17,7 +17,7 @@ from .customers.lifts import month_end_lift
 from .customers.migrations import Migration, migration
 from .customers.missingness import Missingness, missingness_model
 from .customers.panels import monthly_panel, monthly_panels
-from .customers.populations import merge_small_tiers, merged_rule, tier_table
+from .customers.populations import merged_rule, tier_table
 from .customers.projections import project
 from .customers.quality import completeness, completeness_parts
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
@@ -84,7 +84,6 @@ __all__ = [
     "headroom",
     "label",
     "markov_value",
-    "merge_small_tiers",
     "merged_rule",
     "migration",
     "missingness_model",

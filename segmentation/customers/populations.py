@@ -12,11 +12,11 @@ from segmentation.customers.intervals import wilson
 from segmentation.customers.tiers import TierRule, assign_tier, tier_rule
 from segmentation.data.bank import Bank
 from segmentation.data.contract import ASSETS, DEBTS, TABLES
-from segmentation.data.engines import cents, collect, enter, frame_kind, leave
+from segmentation.data.engines import cents, collect, enter
 from segmentation.data.errors import TableError
 from segmentation.data.rules import load_rules
 
-__all__ = ["AND_ABOVE", "RANGE", "merge_small_tiers", "merged_rule", "tier_table"]
+__all__ = ["AND_ABOVE", "RANGE", "merged_rule", "tier_table"]
 
 AND_ABOVE = "{lower} and above"
 """Label of a tier that took in all tiers above it."""
@@ -124,8 +124,11 @@ def merged_rule(
 ) -> TierRule:
     """Return a rule in which tiers too small to show are merged with their neighbours.
 
-    Unlike `merge_small_tiers` it serves several panels at once, for example those of two months:
-    in each of them each tier of the rule has `threshold` customers, if all together have.
+    From the highest tier down, a tier with fewer than `threshold` customers joins the tier below;
+    if the lowest is too small, the one above joins it. In each of the panels, for example those of
+    two months, each tier of the rule then has `threshold` customers, if all together have. A merged
+    tier begins where its lowest did, and is called ``{lower} and above``, or ``{lower} to
+    {upper}`` where tiers above it remain.
 
     Parameters
     ----------
@@ -177,61 +180,6 @@ def _threshold(threshold: int | None) -> int:
     if least < 1:
         raise TableError("threshold", "it is at least 1", "Take the bank's disclosure threshold.")
     return int(least)
-
-
-def merge_small_tiers(frame: Any, threshold: int | None = None) -> Any:
-    """Merge tiers with few customers into the next lower one, so that the table may be shown.
-
-    From the highest tier down, a tier with customers, but fewer than `threshold`, joins the tier
-    below; if the lowest is too small, the one above joins it.
-
-    Parameters
-    ----------
-    frame : any frame Narwhals knows
-        One row a customer, with `tier` and `tier_code`.
-    threshold : int, optional
-        The least number of customers to show, by default that of `rules/disclosure.toml`.
-
-    Returns
-    -------
-    frame
-        Of the same kind, lazy where it was. A merged tier has the code of its lowest and the label
-        ``{lower} and above``, or ``{lower} to {upper}`` where tiers above it remain.
-
-    Raises
-    ------
-    TableError
-        If a column is missing or `threshold` is below 1.
-
-    Examples
-    --------
-    >>> frame = pd.DataFrame({"tier": ["Basic", "Basic", "Active"], "tier_code": [0, 0, 1]})
-    >>> merge_small_tiers(frame, threshold=2)["tier"].unique().tolist()
-    ['Basic and above']
-    """
-    threshold = _threshold(threshold)
-    kind = frame_kind(frame)
-    lazy = enter(frame, "frame", ("tier", "tier_code"))
-    names = lazy.collect_schema().names()
-    known = lazy.filter(~nw.col("tier_code").is_null()).group_by("tier_code", "tier")
-    counts = collect(known.agg(nw.len().alias("customers"))).sort_values("tier_code")
-    groups = _groups(counts["customers"].tolist(), threshold)
-    code, label = nw.col("tier_code"), nw.col("tier")
-    for low, high in groups:
-        lower, upper = counts.iloc[low], counts.iloc[high - 1]
-        if high - low == 1:
-            continue
-        text = (AND_ABOVE if high == len(counts) else RANGE).format(
-            lower=lower["tier"], upper=upper["tier"]
-        )
-        inside = (nw.col("tier_code") > int(lower["tier_code"]) - 1) & (
-            nw.col("tier_code") <= int(upper["tier_code"])
-        )
-        code = nw.when(inside).then(int(lower["tier_code"])).otherwise(code)
-        label = nw.when(inside).then(nw.lit(text)).otherwise(label)
-    return leave(
-        lazy.with_columns(code.alias("tier_code"), label.alias("tier")).select(names), kind
-    )
 
 
 def _groups(counts: list[int], threshold: int) -> list[tuple[int, int]]:

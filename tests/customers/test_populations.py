@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import to_pandas
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -11,6 +10,7 @@ from scipy import stats
 import segmentation as seg
 from segmentation.customers.intervals import wilson
 from segmentation.customers.populations import AND_ABOVE, RANGE
+from segmentation.customers.tiers import Tier, TierRule
 
 MONTH = pd.Timestamp("2024-06-01")
 
@@ -119,10 +119,11 @@ def test_panels_that_do_not_fit_are_refused():
         seg.tier_table(panel(), pl.from_pandas(balances()))
 
 
-def sized(*counts):
-    """Customers of tiers T0, T1 and so on."""
-    codes = np.repeat(np.arange(len(counts)), counts)
-    return pd.DataFrame({"tier": [f"T{code}" for code in codes], "tier_code": codes})
+def steps(*counts):
+    """A rule of tiers T0, T1 and so on, and a panel with so many customers in each."""
+    tiers = tuple(Tier(f"T{k}", f"层{k}", 10.0 * k) for k in range(len(counts)))
+    amounts = 10.0 * np.repeat(np.arange(len(counts)), counts)
+    return TierRule("steps", "", "", "", "", "", tiers), pd.DataFrame({"aum_average": amounts})
 
 
 @pytest.mark.parametrize(
@@ -140,18 +141,9 @@ def sized(*counts):
     ],
 )
 def test_small_tiers_join_the_next_lower(counts, merged):
-    found = seg.merge_small_tiers(sized(*counts), 10)
+    rule, panel = steps(*counts)
+    found = seg.assign_tier(panel, seg.merged_rule(rule, panel, threshold=10))
     assert found["tier"].value_counts(sort=False).to_dict() == merged
-    assert found.groupby("tier")["tier_code"].nunique().eq(1).all()
-
-
-def test_merging_on_every_engine(to_engine):
-    found = to_pandas(seg.merge_small_tiers(to_engine(sized(12, 11, 3).assign(x=1.5))))
-    assert list(found.columns) == ["tier", "tier_code", "x"]
-    assert found.groupby(["tier_code", "tier"]).size().to_dict() == {
-        (0, "T0"): 12,
-        (1, "T1 and above"): 14,
-    }
 
 
 def test_labels_are_those_that_are_translated():
@@ -159,29 +151,28 @@ def test_labels_are_those_that_are_translated():
     assert RANGE.format(lower="T0", upper="T1") == "T0 to T1"
 
 
-def test_rows_without_a_tier_are_left_alone():
-    some = sized(12, 3).astype({"tier_code": float})
-    some.loc[0] = [None, np.nan]
-    found = seg.merge_small_tiers(some, 10)
-    assert found["tier"].isna().sum() == 1
-    assert found["tier_code"].isna().sum() == 1
-    assert (found["tier"].dropna() == "T0 and above").all()
+def test_rows_without_an_amount_are_in_no_tier():
+    rule, panel = steps(12, 3)
+    panel.loc[0, "aum_average"] = np.nan
+    assert seg.merged_rule(rule, panel, threshold=10).names == ("T0 and above",)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 15), min_size=1, max_size=6).filter(any), st.integers(1, 12))
 def test_no_small_tier_is_left_and_nobody_lost(counts, threshold):
-    found = seg.merge_small_tiers(sized(*counts), threshold)
-    sizes = found["tier"].value_counts()
+    rule, panel = steps(*counts)
+    merged = seg.merged_rule(rule, panel, threshold=threshold)
+    sizes = seg.assign_tier(panel, merged)["tier"].value_counts()
     assert sizes.sum() == sum(counts)
-    assert (sizes >= threshold).all() or len(sizes) == 1
-    assert (found["tier_code"] <= sized(*counts)["tier_code"]).all()
+    assert (sizes >= threshold).all() or len(merged.tiers) == 1
+    assert set(merged.starts) <= set(rule.starts)
 
 
 @pytest.mark.parametrize("threshold", [0, -3])
 def test_a_threshold_is_at_least_one(threshold):
+    rule, panel = steps(2)
     with pytest.raises(seg.TableError, match="threshold"):
-        seg.merge_small_tiers(sized(2), threshold)
+        seg.merged_rule(rule, panel, threshold=threshold)
 
 
 def test_a_merged_rule_serves_both_panels(to_engine):
