@@ -60,23 +60,11 @@ def draw_tiers(
     foot = Context(bank, month).foot(_("Share of customers and of AUM, by month-average AUM"))
     with sheet(finding, foot, 0.62 * len(shown) + 0.75) as page:
         (axes,) = page.axes
-        lines = np.arange(len(shown), dtype=float)
-        for column, colour, shift in (("customer_share", "light", BAR), ("aum_share", "actual", 0)):
-            values = shown[column].to_numpy(float)
-            axes.barh(lines + shift - BAR / 2, np.nan_to_num(values), BAR, color=COLOURS[colour])
-            for line, value in zip(lines + shift - BAR / 2, values, strict=True):
-                text = "·" if np.isnan(value) else format_percent(value)
-                axes.annotate(
-                    text,
-                    (np.nan_to_num(value), line),
-                    (5, 0),
-                    va="center",
-                    textcoords="offset points",
-                )
-        axes.set_yticks(lines, names, color=COLOURS["ink"])
-        axes.set_xlim(
-            0, 1.12 * float(np.nanmax(shown[["customer_share", "aum_share"]].to_numpy(float)))
-        )
+        texts = {
+            column: ["·" if np.isnan(v) else format_percent(v) for v in shown[column]]
+            for column in ("aum_share", "customer_share")
+        }
+        _pairs(axes, shown, names, texts, 1.12)
         _bare(axes)
         _key(page.figure, axes, [("light", _("Share of customers")), ("actual", _("Share of AUM"))])
         return page.picture(sentences(finding, rest))
@@ -225,27 +213,15 @@ def draw_basis(
     foot = Context(bank, month).foot(_("Customers"))
     with sheet(finding, foot, 0.62 * len(both) + 0.75) as page:
         (axes,) = page.axes
-        lines = np.arange(len(both), dtype=float)
-        for column, colour, shift in (("customers_end", "light", BAR), ("customers", "actual", 0)):
-            values = both[column].to_numpy(float)
-            axes.barh(lines + shift - BAR / 2, np.nan_to_num(values), BAR, color=COLOURS[colour])
-            for line, value, more in zip(
-                lines + shift - BAR / 2, values, both["more"], strict=True
-            ):
-                text = "·" if np.isnan(value) else format_number(value, 0, exact=True)
-                if column == "customers_end" and not np.isnan(more):
-                    text = f"{text} ({_signed_percent(more)})"
-                axes.annotate(
-                    text,
-                    (np.nan_to_num(value), line),
-                    (5, 0),
-                    va="center",
-                    textcoords="offset points",
-                )
-        axes.set_yticks(lines, names, color=COLOURS["ink"])
-        axes.set_xlim(
-            0, 1.22 * float(np.nanmax(both[["customers", "customers_end"]].to_numpy(float)))
-        )
+        words = {
+            column: ["·" if np.isnan(n) else format_number(n, 0, exact=True) for n in both[column]]
+            for column in ("customers", "customers_end")
+        }
+        words["customers_end"] = [
+            text if np.isnan(more) else f"{text} ({_signed_percent(more)})"
+            for text, more in zip(words["customers_end"], both["more"], strict=True)
+        ]
+        _pairs(axes, both, names, words, 1.22)
         _bare(axes)
         _key(
             page.figure,
@@ -265,6 +241,22 @@ def draw_basis(
 
 def _signed_percent(share: float) -> str:
     return f"{'+' if share > 0 else ''}{format_percent(share)}"
+
+
+def _pairs(
+    axes: Any, table: pd.DataFrame, names: list[str], texts: dict[str, list[str]], room: float
+) -> None:
+    """Draw two bars a row, the first column below in full colour, the second light above it."""
+    lines = np.arange(len(table), dtype=float)
+    for (column, words), colour, shift in zip(
+        texts.items(), ("actual", "light"), (-BAR / 2, BAR / 2), strict=True
+    ):
+        values = np.nan_to_num(table[column].to_numpy(float))
+        axes.barh(lines + shift, values, BAR, color=COLOURS[colour])
+        for line, value, text in zip(lines + shift, values, words, strict=True):
+            axes.annotate(text, (value, line), (5, 0), va="center", textcoords="offset points")
+    axes.set_yticks(lines, names, color=COLOURS["ink"])
+    axes.set_xlim(0, room * float(np.nanmax(table[list(texts)].to_numpy(float))))
 
 
 def _bare(axes: Any) -> None:
