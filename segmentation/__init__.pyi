@@ -10,6 +10,7 @@ from .data.source import open_bank, write_bank
 # customers: who they are
 from .customers.concentrations import concentration, pareto_tail
 from .customers.crossings import ThresholdMovement, threshold_movement
+from .customers.dates import months_before
 from .customers.duplicates import duplicate_candidates
 from .customers.headrooms import headroom
 from .customers.intervals import wilson
@@ -88,6 +89,7 @@ __all__ = [
     "migration",
     "missingness_model",
     "month_end_lift",
+    "months_before",
     "monthly_panel",
     "monthly_panels",
     "near_threshold",

@@ -63,7 +63,20 @@ def quarter_start(first: dt.date) -> dt.date:
 
 
 def months_before(first: dt.date, count: int) -> dt.date:
-    """Return the first day of the month `count` months before that of `first`."""
+    """Return the first day of the month `count` months before that of `first`.
+
+    Parameters
+    ----------
+    first : datetime.date
+        A day of the month to count from.
+    count : int
+        How many months before; negative for months after.
+
+    Examples
+    --------
+    >>> months_before(dt.date(2025, 2, 1), 3)
+    datetime.date(2024, 11, 1)
+    """
     months = first.year * 12 + first.month - 1 - count
     return dt.date(months // 12, months % 12 + 1, 1)
 
