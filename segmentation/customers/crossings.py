@@ -102,7 +102,8 @@ def threshold_movement(
     Raises
     ------
     TableError
-        If a column is missing, a customer occurs twice, or the band is not between 0 and ½.
+        If a column is missing, a customer occurs twice, the band is not between 0 and ½, or
+        the rule has one tier.
 
     References
     ----------
@@ -126,6 +127,8 @@ def threshold_movement(
     if not 0 < band < 0.5:
         raise TableError("band", "a share between 0 and one half", "Take 0.1 for 10 %.")
     rule = tier_rule(rule) if isinstance(rule, str) else rule
+    if len(rule.tiers) < 2:
+        raise TableError("rule", "it has a threshold", "Take a rule of two tiers or more.")
     bands = bands_of(rule, band)
     panels = {"panel_from": panel_from, "panel_to": panel_to}
     if panel_before is not None:

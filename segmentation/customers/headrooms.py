@@ -56,6 +56,7 @@ def headroom(
     found = collect(sums.with_columns(cents(nw.col("gap"))))
     rows = [(tier.name, tier.start, side) for tier in rule.tiers[1:] for side in SIDES]
     table = pd.DataFrame(rows, columns=["tier", "threshold", "side"])
+    table = table.astype({"threshold": float, "side": str})
     table = table.merge(found, on=["threshold", "side"], how="left")
     table["customers"] = table["customers"].fillna(0).astype("int64")
     table["gap"] = table["gap"].fillna(0.0)

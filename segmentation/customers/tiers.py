@@ -218,7 +218,7 @@ def near_threshold(
     [[50000.0, 'below', 3000.0], [50000.0, 'above', 0.0]]
     """
     rule = tier_rule(rule) if isinstance(rule, str) else rule
-    starts = rule.starts[1:]
+    starts = rule.starts[1:] or (math.inf,)  # one tier has no threshold to be near
     apart = all(a * (1 + band) <= b * (1 - band) for a, b in pairwise(starts))
     if not 0 < band < 1 or not apart:
         raise TableError(

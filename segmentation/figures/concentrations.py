@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from segmentation.data.aggregates import disclosure_rules
-from segmentation.data.errors import TableError
 from segmentation.figures.language import _
 from segmentation.figures.numbers import (
     format_interval,
@@ -16,7 +15,7 @@ from segmentation.figures.numbers import (
     format_percent,
 )
 from segmentation.figures.pictures import Picture
-from segmentation.figures.sheets import Context, sentences, sheet
+from segmentation.figures.sheets import Context, sentences, sheet, too_few
 from segmentation.figures.style import COLOURS
 
 if TYPE_CHECKING:
@@ -40,18 +39,13 @@ def draw_lorenz(
         As `concentration` gives it.
     bank, month : optional
         For source and date below the chart.
-
-    Raises
-    ------
-    TableError
-        If there are fewer customers than may be shown.
     """
     least = int(disclosure_rules()["threshold"])
-    if concentration.n < 2 * least:
-        raise TableError("concentration", "enough customers to show a curve", "Show no curve.")
-    curve = _shown_points(concentration, least)
     tops = concentration.top_shares
     tops = tops[tops["customers"] >= least].reset_index(drop=True)
+    if concentration.n < 2 * least or tops.empty:
+        return too_few(Context(bank, month))
+    curve = _shown_points(concentration, least)
     top = tops.iloc[int((tops["top"] - 0.02).abs().argmin())]
     texts = {
         "top": format_percent(top["top"], 0),

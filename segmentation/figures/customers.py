@@ -16,7 +16,7 @@ from segmentation.figures.numbers import (
     format_percent,
 )
 from segmentation.figures.pictures import Picture
-from segmentation.figures.sheets import Context, interval_dots, sentences, sheet, visible
+from segmentation.figures.sheets import Context, interval_dots, sentences, sheet, too_few, visible
 from segmentation.figures.style import COLOURS
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def draw_tiers(
     10.0% of customers hold 80.0% of AUM: Wealth. 90.0% are Basic and hold 20.0%.
     """
     shown = visible(table, "tier", "customer_share", "aum_share")
+    if shown["customer_share"].isna().all():
+        return too_few(Context(bank, month))
     names = [
         label(tier, "tier") if isinstance(tier, str) else label("unknown") for tier in shown["tier"]
     ]
@@ -121,6 +123,8 @@ def draw_penetration(
     products = [n for n in names if f"{n}_low" in names and f"{n}_high" in names]
     if not products:
         missing_columns("table", ["penetration_demand"], list(table.columns))
+    if shown[products].isna().all(axis=None):
+        return too_few(Context(bank, month))
     tiers = [
         label(tier, "tier") if isinstance(tier, str) else label("unknown") for tier in shown["tier"]
     ]
@@ -193,6 +197,8 @@ def draw_basis(
     )
     both = first.merge(second, on=["tier", "tier_code"], how="outer", suffixes=("", "_end"))
     both = both.sort_values("tier_code", ignore_index=True)
+    if both[["customers", "customers_end"]].isna().all(axis=None):
+        return too_few(Context(bank, month))
     both["more"] = both["customers_end"] / both["customers"] - 1
     names = [label(tier, "tier") for tier in both["tier"]]
     known = both["more"].abs().where(both["customers"] > 0)

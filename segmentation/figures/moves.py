@@ -18,7 +18,7 @@ from segmentation.figures.numbers import (
     format_percent,
 )
 from segmentation.figures.pictures import Picture
-from segmentation.figures.sheets import Context, interval_dots, sentences, sheet, visible
+from segmentation.figures.sheets import Context, interval_dots, sentences, sheet, too_few, visible
 from segmentation.figures.style import COLOURS, SEQUENCE, wrap
 
 if TYPE_CHECKING:
@@ -144,12 +144,12 @@ def draw_near_threshold(
     Raises
     ------
     TableError
-        If the table is customer-level, lacks a column, or has nothing that may be shown.
+        If the table is customer-level, or lacks a column.
     """
     ends = ("expected", "expected_low", "expected_high")
     shown = visible(table, "tier", "side", "share", "low", "high", *ends).dropna(subset="share")
     if shown.empty:
-        raise TableError("table", "enough customers to show", "Take a wider band.")
+        return too_few(Context(bank, month))
     sides = [side for side in ("below", "above") if (shown["side"] == side).any()]
     titles = {
         "below": _("Just below: rise within the period"),

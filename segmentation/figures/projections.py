@@ -17,7 +17,7 @@ from segmentation.figures.numbers import (
     format_percent,
 )
 from segmentation.figures.pictures import Picture
-from segmentation.figures.sheets import Context, sentences, sheet
+from segmentation.figures.sheets import Context, sentences, sheet, too_few
 from segmentation.figures.style import COLOURS
 
 if TYPE_CHECKING:
@@ -46,15 +46,17 @@ def draw_projection(
     Raises
     ------
     TableError
-        If the table is customer-level, lacks a column, or has no tier to show.
+        If the table is customer-level, lacks a column, or has no rows.
     """
     require_aggregate(table)
     missing_columns("table", ["period", "state", "customers", "low", "high"], list(table.columns))
+    if table.empty:
+        raise TableError("table", "it has rows", "Pass what `project` gives.")
     least = int(disclosure_rules()["threshold"])
     start = table[table["period"] == 0].set_index("state")["customers"]
     states = [s for s in start.index if start[s] >= least and s not in STATES]
     if not states:
-        raise TableError("table", "a tier has enough customers to show", "Merge small tiers.")
+        return too_few(Context(bank, month))
     last = int(table["period"].max())
     end = table[table["period"] == last].set_index("state")
     change = (end["customers"] / start - 1).loc[states]

@@ -14,7 +14,7 @@ from segmentation.figures.labels import label
 from segmentation.figures.language import _
 from segmentation.figures.numbers import format_interval, format_number, format_percent
 from segmentation.figures.pictures import Picture
-from segmentation.figures.sheets import Context, interval_dots, sentences, sheet, visible
+from segmentation.figures.sheets import Context, interval_dots, sentences, sheet, too_few, visible
 from segmentation.figures.style import COLOURS
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def draw_completeness(
     if shown["field"].duplicated().any():
         raise TableError("table", "one row a field", "Draw groups with draw_completeness_by.")
     if shown.empty:
-        raise TableError("table", "enough customers to show", "Draw no chart.")
+        return too_few(Context(bank, month))
     shown = shown.sort_values("share", kind="stable", ignore_index=True)
     single = shown[shown["field"] != ALL_NINE]
     ends: Any = (single if len(single) else shown).to_dict("records")
@@ -135,7 +135,7 @@ def draw_completeness_by(
     hidden = int(shown["share"].isna().sum())
     shown = shown.dropna(subset="share")
     if shown.empty:
-        raise TableError("table", "enough customers to show", "Draw no chart.")
+        return too_few(Context(bank, month))
     heads, share = shown["customers"].to_numpy(float), shown["share"].to_numpy(float)
     mean = float(shown["complete"].sum() / heads.sum())
     outside = _chance(shown["complete"].to_numpy(float), heads, mean) < OUTER

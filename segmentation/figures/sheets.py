@@ -21,7 +21,7 @@ from segmentation.figures.style import COLOURS, WIDTH, styled, text_width, wrap
 if TYPE_CHECKING:
     from segmentation.data.bank import Bank
 
-__all__ = ["Context", "Sheet", "interval_dots", "sentences", "sheet", "visible"]
+__all__ = ["Context", "Sheet", "interval_dots", "sentences", "sheet", "too_few", "visible"]
 
 TITLE, FOOT = 15.0, 10.5
 """Points of the finding and of the foot."""
@@ -99,6 +99,16 @@ def sheet(
         )
         axes = figure.subplots(rows, columns, squeeze=False, **options)
         yield Sheet(figure, list(axes.flat))
+
+
+def too_few(context: Context) -> Picture:
+    """A picture that says that no group is large enough to be drawn.
+
+    A small bank gets its report all the same, with the chart's place taken by this sentence.
+    """
+    with sheet(_("Too few customers to draw."), context.foot(""), 0.3) as page:
+        page.axes[0].set_axis_off()
+        return page.picture(_("Too few customers to draw."))
 
 
 def _columns(size: float) -> int:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import to_pandas
 
 import segmentation as seg
 
@@ -37,3 +38,12 @@ def test_bad_columns_and_bands_are_refused():
         seg.headroom(frame)
     with pytest.raises(seg.TableError, match="band"):
         seg.headroom(pd.DataFrame({"aum_average": [1.0]}), band=0.7)
+
+
+def test_a_rule_of_one_tier_has_no_threshold(to_engine):
+    rule = seg.merged_rule("rural_commercial", pd.DataFrame({"aum_average": [1.0]}))
+    panel = to_engine(pd.DataFrame({"aum_average": [1.0, 50_000.0]}))
+    assert to_pandas(seg.near_threshold(panel, rule)).empty
+    assert seg.headroom(panel, rule).empty
+    with pytest.raises(seg.TableError, match="two tiers"):
+        seg.threshold_movement(panel, panel, rule)

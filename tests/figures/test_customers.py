@@ -315,8 +315,13 @@ def test_lorenz_shows_no_point_of_fewer_customers_than_the_threshold():
     inner = points[(points["customer_share"] > 0) & (points["customer_share"] < 1)]
     assert ((1 - inner["customer_share"]) * 200 >= 10 - 1e-9).all()
     assert len(points) < len(result.curve)
-    with pytest.raises(TableError, match="enough customers"):
-        draw_lorenz(concentration(np.arange(1, 12, dtype=float)))
+
+
+def test_groups_too_small_to_draw_are_said_and_not_drawn():
+    few = draw_lorenz(concentration(np.arange(1, 12, dtype=float)))
+    assert few.alt == "Too few customers to draw."
+    field = pd.DataFrame({"field": ["name"], "customers": 4, "share": 0.5, "low": 0.2, "high": 0.8})
+    assert draw_completeness(field).alt == few.alt
 
 
 def test_hostile_names_are_drawn_as_they_are():
