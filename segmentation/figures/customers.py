@@ -59,7 +59,11 @@ def draw_tiers(
         label(tier, "tier") if isinstance(tier, str) else label("unknown") for tier in shown["tier"]
     ]
     finding, rest = _tier_sentences(shown, names)
-    foot = Context(bank, month).foot(_("Share of customers and of AUM, by month-average AUM"))
+    foot = Context(bank, month).foot(
+        _("Share of customers and of AUM, by month-average AUM")
+        if bank is None or bank.has("balances", "average")
+        else _("Share of customers and of AUM, by month-end AUM")
+    )
     with sheet(finding, foot, 0.62 * len(shown) + 0.75) as page:
         (axes,) = page.axes
         texts = {

@@ -341,3 +341,19 @@ def test_the_source_stands_below(monkeypatch):
     monkeypatch.setenv("SEGMENTATION_LANGUAGE", "zh_CN")
     assert source_of(made) == "模拟网点网络，随机种子7"
     assert Context(made, MONTH).foot("户数") == "户数 · 2025年12月 · 模拟网点网络，随机种子7"
+
+
+def test_tiers_say_which_balances_they_stand_on(monkeypatch):
+    """A bank without averages is tiered by month-end balances, and its chart says so."""
+    from segmentation.figures import sheets
+
+    feet = []
+    monkeypatch.setattr(
+        sheets.Context, "foot", lambda self, unit, notes=(): feet.append(unit) or unit
+    )
+    balances = pd.DataFrame(
+        {"customer_id": ["1"], "month": [MONTH], "product": ["demand"], "end": [1.0]}
+    ).astype({"month": "datetime64[us]"})
+    draw_tiers(TIERS, Bank(balances=balances.assign(average=1.0)))
+    draw_tiers(TIERS, Bank(balances=balances))
+    assert ["month-average" in feet[0], "month-end" in feet[1]] == [True, True]
