@@ -24,6 +24,9 @@ from .customers.quality import completeness, completeness_parts
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
 
+# campaigns: what worked
+from .campaigns.sums import Moments, moments
+
 # figures: what it looks like
 from .figures.quality import draw_completeness, draw_completeness_by
 from .figures.concentrations import draw_lorenz
@@ -55,6 +58,7 @@ __all__ = [
     "Migration",
     "MissingTable",
     "Missingness",
+    "Moments",
     "Picture",
     "TableError",
     "ThresholdMovement",
@@ -88,10 +92,11 @@ __all__ = [
     "merged_rule",
     "migration",
     "missingness_model",
+    "moments",
     "month_end_lift",
-    "months_before",
     "monthly_panel",
     "monthly_panels",
+    "months_before",
     "near_threshold",
     "open_bank",
     "pareto_tail",

@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 from segmentation.data.engines import collect, enter
 from segmentation.data.errors import TableError
 
-__all__ = ["Trial", "enter_trial"]
+__all__ = ["Trial", "as_number", "enter_trial"]
 
 UNIT = "customer_id"
 """Column that is checked for duplicates wherever data have it."""
@@ -82,7 +82,7 @@ def enter_trial(
     keep = dict.fromkeys((arm, *numbers, *others, *([have] if have else [])))
     lazy = lazy.select(*keep)
     lazy = lazy.with_columns(
-        *(_number(table, name, schema[name]).alias(name) for name in numbers),
+        *(as_number(table, name, schema[name]).alias(name) for name in numbers),
         _text(table, arm, schema[arm]).alias(arm),
     )
     found = collect(lazy.group_by(arm).agg(nw.len().alias("rows")))
@@ -109,7 +109,8 @@ def enter_trial(
     return Trial(lazy, arm, chosen, {t: _label(t, schema[arm]) for t in counts}, counts)
 
 
-def _number(table: str, name: str, dtype: Any) -> nw.Expr:
+def as_number(table: str, name: str, dtype: Any) -> nw.Expr:
+    """Return the column as floats with NaN as null, if it holds numbers or flags."""
     column = nw.col(name)
     if dtype == nw.Boolean:
         return column.cast(nw.Int64).cast(nw.Float64)
