@@ -15,6 +15,8 @@ __all__ = ["Trial", "as_number", "enter_trial"]
 
 UNIT = "customer_id"
 """Column that is checked for duplicates wherever data have it."""
+CHECKED = 5_000_000
+"""Rows up to which it is checked unasked; a hash of every identifier takes 70 bytes and more."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def enter_trial(
     numbers: Iterable[str] = (),
     others: Iterable[str] = (),
     unit: str | None = UNIT,
+    checked: int = CHECKED,
     table: str = "data",
 ) -> Trial:
     """Take in the rows of a trial, or say what is wrong with them.
@@ -68,6 +71,9 @@ def enter_trial(
         Columns needed: numbers or flags, which become floats with NaN as null; and any others.
     unit : str or None
         Column of the unit, which must be there once if the data have it at all; None: no check.
+    checked : int
+        Rows up to which that is checked. Larger data are left to `check_campaign`, which counts
+        duplicates: the check would cost more time and memory than the effect.
 
     Raises
     ------
@@ -104,7 +110,7 @@ def enter_trial(
         raise TableError(
             table, "there is an arm beside control", "Pass all arms of the trial.", arm
         )
-    if have:
+    if have and sum(counts.values()) <= checked:
         _once(table, lazy, have, arm, sum(counts.values()))
     return Trial(lazy, arm, chosen, {t: _label(t, schema[arm]) for t in counts}, counts)
 
