@@ -7,19 +7,15 @@ process, in turns, the median counts, and results are compared before times are.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
-HERE = Path(__file__).parent
+from turns import HERE, machine, run, wait_for_quiet
+
 CONTESTS = {
     "panel": "a month's panel",
     "tiers": "tiering",
@@ -46,31 +42,10 @@ it is given, and runs on other engines.
 """
 
 
-def run(contest: str, contender: str, path: Path, result: Path) -> dict[str, float]:
-    """One contender alone. This process stays small: a child's peak begins at its parent's size."""
-    command = [sys.executable, HERE / "contests.py", contest, contender, path, result]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{contest}, {contender}:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def compare(contest: str, one: Path, other: Path) -> None:
     command = [sys.executable, HERE / "results.py", contest, one, other]
     if subprocess.run(command, check=False).returncode:
         raise SystemExit(f"{contest}: the results of library and {other.name} differ")
-
-
-def wait_for_quiet(most: float = 120, step: float = 0.5) -> None:
-    """Wait until other programs leave the processors alone, so that they are not measured too."""
-    stat = Path("/proc/stat")
-    until = time.monotonic() + most
-    while stat.is_file() and time.monotonic() < until:
-        before, _, after = (stat.read_text(), time.sleep(step), stat.read_text())
-        spent = [list(map(int, text.split("\n")[0].split()[1:])) for text in (before, after)]
-        passed = [late - early for early, late in zip(*spent, strict=True)]
-        if passed[3] >= 0.9 * sum(passed):  # idle
-            return
 
 
 def measure(path: Path, repeats: int) -> Found:
@@ -78,7 +53,7 @@ def measure(path: Path, repeats: int) -> Found:
     found: Found = {}
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
-        run("all", "prepare", path, results / "none")
+        run("contests.py", "all", "prepare", path, results / "none")
         for contest in CONTESTS:
             taken: dict[str, list[dict[str, float]]] = {c: [] for c in (*ON_FILES, *IN_MEMORY)}
             for turn in range(QUICK_TURNS * repeats):
@@ -86,7 +61,8 @@ def measure(path: Path, repeats: int) -> Found:
                     if turn >= repeats and runs[0]["seconds"] > QUICK:
                         continue
                     wait_for_quiet()
-                    runs.append(run(contest, contender, path, results / contender))
+                    place = results / contender
+                    runs.append(run("contests.py", contest, contender, path, place))
                     print(f"{contest:10} {contender:15} {runs[-1]}", flush=True)
                 if turn == 0:
                     for other in ("sql", "pandas", *IN_MEMORY):
@@ -99,19 +75,6 @@ def measure(path: Path, repeats: int) -> Found:
                 for contender, runs in taken.items()
             }
     return found
-
-
-def machine() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    chip = names[0] if names else platform.machine()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    packages = ", ".join(f"{p} {version(p)}" for p in ("duckdb", "narwhals", "pandas", "numpy"))
-    return (
-        f"{os.cpu_count()} × {chip}, {memory:.0f} GB, {platform.system()}, "
-        f"Python {platform.python_version()}, {packages}"
-    )
 
 
 def on_files(found: Found) -> Iterator[str]:
@@ -175,7 +138,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             for contender in ("library", "sql"):
                 wait_for_quiet()
-                one = run("panel", contender, path, Path(folder) / contender)
+                one = run("contests.py", "panel", contender, path, Path(folder) / contender)
                 large[contender] = (one["seconds"], one["peak"])
             compare("panel", Path(folder) / "library", Path(folder) / "sql")
     size = f"{customers:,} customers, {customers * 12 * 2.83:,.0f} balances, {moves:,} transactions"
