@@ -12,7 +12,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install spark reports test notebooks lab bench calibrate lock
+.PHONY: help install spark reports test notebooks lab peers bench calibrate lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,8 +47,17 @@ notebooks: $(STAMP) ## run the notebooks and write their outputs in canonical fo
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-bench: $(STAMP) ## time the engine against pandas and plain SQL, into benchmarks/README.md
+peers: benchmarks/.peers/.installed ## what the campaign functions are measured against
+
+benchmarks/.peers/.installed: benchmarks/peers.lock
+	@test -x benchmarks/.peers/bin/python || $(PYTHON) -m venv benchmarks/.peers
+	@benchmarks/.peers/bin/python -m pip install --disable-pip-version-check --quiet \
+		--require-hashes --no-deps --requirement benchmarks/peers.lock
+	@touch $@
+
+bench: $(STAMP) peers ## time it against pandas, plain SQL and peers, into benchmarks/*.md
 	$(BIN)/python benchmarks $(ARGS)
+	$(BIN)/python benchmarks/campaigns.py $(ARGS)
 
 calibrate: $(STAMP) ## the long simulations of size and coverage
 	$(BIN)/python -m pytest -m calibrate tests $(ARGS)
@@ -57,7 +66,8 @@ calibrate: $(STAMP) ## the long simulations of size and coverage
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
-lock: ## renew both locks from pyproject.toml
+lock: ## renew the locks
 	$(COMPILE) pyproject.toml --extra test --upgrade --output-file requirements.lock
+	$(COMPILE) benchmarks/peers.in --upgrade --output-file benchmarks/peers.lock
 	sed -n 's/^spark = \["\(.*\)"\]/\1/p' pyproject.toml | \
 		$(COMPILE) - --constraint requirements.lock --upgrade --output-file requirements-spark.lock
