@@ -25,6 +25,7 @@ from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
 
 # campaigns: what worked
+from .campaigns.outcomes import campaign_data
 from .campaigns.sums import Moments, moments
 
 # figures: what it looks like
@@ -65,6 +66,7 @@ __all__ = [
     "TierRule",
     "assign_tier",
     "build_reports",
+    "campaign_data",
     "check_bank",
     "completeness",
     "completeness_parts",
