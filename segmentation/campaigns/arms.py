@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 from segmentation.data.engines import collect, enter
 from segmentation.data.errors import TableError
 
-__all__ = ["Trial", "as_number", "enter_trial"]
+__all__ = ["Trial", "as_number", "as_text", "enter_trial"]
 
 UNIT = "customer_id"
 """Column that is checked for duplicates wherever data have it."""
@@ -89,7 +89,7 @@ def enter_trial(
     lazy = lazy.select(*keep)
     lazy = lazy.with_columns(
         *(as_number(table, name, schema[name]).alias(name) for name in numbers),
-        _text(table, arm, schema[arm]).alias(arm),
+        as_text(table, arm, schema[arm]).alias(arm),
     )
     found = collect(lazy.group_by(arm).agg(nw.len().alias("rows")))
     if not len(found):
@@ -128,7 +128,8 @@ def as_number(table: str, name: str, dtype: Any) -> nw.Expr:
     return number
 
 
-def _text(table: str, name: str, dtype: Any) -> nw.Expr:
+def as_text(table: str, name: str, dtype: Any) -> nw.Expr:
+    """Return the column as text, if it tells units or groups apart; NaN is null."""
     column = nw.col(name)
     if dtype == nw.Boolean:
         return column.cast(nw.Int64).cast(nw.String)
@@ -136,7 +137,7 @@ def _text(table: str, name: str, dtype: Any) -> nw.Expr:
         return nw.when(~column.is_nan()).then(column).cast(nw.Int64).cast(nw.String)
     if dtype.is_integer() or dtype in (nw.String, nw.Categorical, nw.Enum):
         return column.cast(nw.String)
-    raise TableError(table, "an arm is text, a whole number or a flag", "Convert it.", name)
+    raise TableError(table, "the column holds text, whole numbers or flags", "Convert it.", name)
 
 
 def _label(text: str, dtype: Any) -> Any:
