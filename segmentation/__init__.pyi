@@ -26,6 +26,7 @@ from .customers.values import markov_value
 
 # campaigns: what worked
 from .campaigns.outcomes import campaign_data
+from .campaigns.payoffs import Payoff, payoff
 from .campaigns.sums import Moments, moments
 
 # figures: what it looks like
@@ -60,6 +61,7 @@ __all__ = [
     "MissingTable",
     "Missingness",
     "Moments",
+    "Payoff",
     "Picture",
     "TableError",
     "ThresholdMovement",
@@ -102,6 +104,7 @@ __all__ = [
     "near_threshold",
     "open_bank",
     "pareto_tail",
+    "payoff",
     "project",
     "read_berka",
     "read_hillstrom",
