@@ -26,6 +26,10 @@ DIGITS = 1e-10
 """Relative error of a variance above which a scan from better centres follows."""
 
 
+LARGEST = 1e300
+"""Sums above this are refused: their products overflow."""
+
+
 class Scan(NamedTuple):
     """What a scan found, in any order of the groups; as in `Moments`."""
 
@@ -135,6 +139,9 @@ def _sums(
     raw = np.zeros((len(n), len(columns), len(columns)))
     for k, j in pairs:
         raw[:, k, j] = raw[:, j, k] = np.nan_to_num(_floats(arrow, f"p{k}_{j}"))
+    if not np.isfinite(raw).all() or (np.abs(raw) > LARGEST).any():
+        k = int(np.abs(np.nan_to_num(raw[:, width, width])).max(axis=0).argmax())
+        raise TableError("data", "numbers can be squared", "Use larger units.", columns[k])
     origin = read("m") if centres is None else np.broadcast_to(np.asarray(centres), lows.shape)
     below = np.where(n > 0, n, np.nan)[:, None]
     shifts = np.nan_to_num(sums / below)
@@ -160,6 +167,11 @@ def _floats(arrow: Any, name: str) -> Floats:
 
 def _labels(column: Any) -> pd.Series[Any]:
     """Labels of groups; with a null among them as objects, so that whole numbers stay whole."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_timestamp(column.type) and column.type.tz:  # the clock of its zone
+        column = pc.local_timestamp(column)
     if not column.null_count:
         return pd.Series(column.to_pandas(date_as_object=False))
     whole = column.to_pylist()
