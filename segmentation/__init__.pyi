@@ -27,6 +27,7 @@ from .customers.values import markov_value
 # campaigns: what worked
 from .campaigns.outcomes import campaign_data
 from .campaigns.payoffs import Payoff, payoff
+from .campaigns.published import hillstrom_sums
 from .campaigns.sums import Moments, moments
 
 # figures: what it looks like
@@ -91,6 +92,7 @@ __all__ = [
     "format_percent",
     "headlines",
     "headroom",
+    "hillstrom_sums",
     "label",
     "markov_value",
     "merged_rule",
