@@ -25,8 +25,10 @@ from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
 
 # campaigns: what worked
+from .campaigns.allocations import Assignment, assign
 from .campaigns.outcomes import campaign_data
 from .campaigns.payoffs import Payoff, payoff
+from .campaigns.permutations import Design
 from .campaigns.published import hillstrom_sums
 from .campaigns.sums import Moments, moments
 
@@ -56,7 +58,9 @@ from .publish.tables import show_table
 
 __all__ = [
     "TABLES",
+    "Assignment",
     "Bank",
+    "Design",
     "Headline",
     "Migration",
     "MissingTable",
@@ -67,6 +71,7 @@ __all__ = [
     "TableError",
     "ThresholdMovement",
     "TierRule",
+    "assign",
     "assign_tier",
     "build_reports",
     "campaign_data",
