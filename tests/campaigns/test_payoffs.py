@@ -260,7 +260,10 @@ CASES = {
 @pytest.mark.parametrize("incentive", [0.0, 2.0], ids=["plain", "incentive"])
 @pytest.mark.parametrize("case", list(CASES))
 def test_profit_and_return_keep_size_and_cover(case, incentive, runs):
-    """At the effect at which a campaign just breaks even, 5 % find that it did not."""
+    """At the effect at which a campaign just breaks even, 5 % find that it did not.
+
+    The return is judged where it is not 0, at half the cost.
+    """
     generate, arguments, estimate, mean, effect = CASES[case]
     rng = np.random.default_rng(len(case) + runs)
     margin = 10.0
@@ -283,7 +286,17 @@ def test_profit_and_return_keep_size_and_cover(case, incentive, runs):
                 baseline_se=error,
             )
             profits += not it.profit_low <= 0 <= it.profit_high
-            returns += not it.roi_low <= 0 <= it.roi_high
+            cheap = seg.payoff(
+                found,
+                1_000,
+                margin,
+                cost / 2,
+                incentive=incentive,
+                baseline=base,
+                baseline_se=error,
+            )
+            spent = cost / 2 + incentive * (mean + effect)
+            returns += not cheap.roi_low <= margin * effect / spent - 1 <= cheap.roi_high
             covered += it.income_low <= 1_000 * margin * effect <= it.income_high
             bounded += math.isfinite(it.roi_high)
     name = "payoff with incentive" if incentive else "payoff"
