@@ -90,7 +90,7 @@ def draw_trials(
     chosen = np.zeros(branches, dtype=bool)
     if branches > 1:
         chosen[rng.permutation(branches)[: _treated(branches, rules)]] = True
-    place = np.where(people["moved"] > first, people["former"], people["branch"])
+    place = np.where(people["moved"] >= first, people["former"], people["branch"])
     people["treated_branch"] = chosen[place]
     inside = (here & ~people["corporate"]).to_numpy()
     both = len(np.unique(chosen[place][inside])) == 2

@@ -473,8 +473,8 @@ def test_campaign_is_randomised_within_strata(trial: tuple[pd.DataFrame, pd.Seri
 
 def test_branch_campaign_treats_whole_branches(bank: Bank) -> None:
     rows = bank.assignments[bank.assignments["campaign_id"] == "K02"]
-    start = bank.campaigns.set_index("campaign_id").loc["K02", "starts_on"]
-    homes = bank.customer_branches[bank.customer_branches["from_date"] <= start]
+    day = bank.campaigns.set_index("campaign_id").loc["K02", "assigned_on"]
+    homes = bank.customer_branches[bank.customer_branches["from_date"] <= day]
     homes = homes.sort_values("from_date").groupby("customer_id")["branch_id"].last()
     arms = (
         rows["arm"].groupby(homes.reindex(rows["customer_id"]).to_numpy()).agg(["nunique", "first"])
