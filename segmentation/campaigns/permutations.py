@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -218,18 +218,31 @@ def text_columns(
         for name in floats:
             if rows := int(broken[name].fillna(0).iloc[0]):
                 raise TableError(table, "numbers are whole", "Cut them into bands.", name, rows)
-    return lazy.select(*(_text(table, old, dtypes[old]).alias(new) for new, old in columns.items()))
+    texts = {old: _text(dtype) for old, dtype in dtypes.items()}
+    for old in [old for old, text in texts.items() if text is None]:
+        filled = collect(lazy.select(nw.col(old).count().alias("rows")))
+        if rows := int(filled["rows"].iloc[0]):  # a column of nulls may have any type
+            rule = "the column holds text, whole numbers or flags"
+            raise TableError(table, rule, "Convert it.", old, rows)
+    return lazy.select(*(_named(old, texts[old]).alias(new) for new, old in columns.items()))
 
 
-def _text(table: str, name: str, dtype: Any) -> nw.Expr:
-    column = nw.col(name)
+def _text(dtype: Any) -> Callable[[nw.Expr], nw.Expr] | None:
+    """How a column of this type is read as text; None if it is not."""
     if dtype == nw.Boolean:
-        return column.cast(nw.Int64).cast(nw.String)
+        return lambda column: column.cast(nw.Int64).cast(nw.String)
     if dtype.is_float():
-        return nw.when(~column.is_nan()).then(column).cast(nw.Int64).cast(nw.String)
+        return lambda column: nw.when(~column.is_nan()).then(column).cast(nw.Int64).cast(nw.String)
     if dtype.is_integer() or dtype in (nw.String, nw.Categorical, nw.Enum):
-        return column.cast(nw.String)
-    raise TableError(table, "the column holds text, whole numbers or flags", "Convert it.", name)
+        return lambda column: column.cast(nw.String)
+    return None
+
+
+def _named(name: str, text: Callable[[nw.Expr], nw.Expr] | None) -> nw.Expr:
+    column = nw.col(name)
+    if text is not None:
+        return text(column)
+    return nw.when(column.is_null()).then(nw.lit(None, dtype=nw.String))
 
 
 def stratum_labels(levels: pd.DataFrame) -> pd.Series:
@@ -237,14 +250,19 @@ def stratum_labels(levels: pd.DataFrame) -> pd.Series:
     if not len(levels.columns):
         return pd.Series(ALL, index=levels.index, dtype="str")
     several = len(levels.columns) > 1
-    parts = []
+    codes, labels = np.zeros(len(levels), dtype=np.int64), [""]
     for name in levels.columns:
         known, found = pd.factorize(levels[name], use_na_sentinel=True)
         words = [str(word) for word in found]
         if several:
             words = [word.replace("\\", "\\\\").replace(",", "\\,") for word in words]
-        parts.append(np.array([*words, UNKNOWN], dtype=object)[known])
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = joined + ", " + part
-    return pd.Series(joined, index=levels.index, dtype="str")
+        words.append(UNKNOWN)
+        known = np.where(known < 0, len(found), known)
+        # Only combinations that occur are spelt out: strata may be many, and customers are.
+        codes, pairs = pd.factorize(codes * len(words) + known)
+        before = labels
+        labels = [
+            f"{before[pair // len(words)]}, {words[pair % len(words)]}" for pair in pairs.tolist()
+        ]
+    joined = pd.array([label[2:] for label in labels], dtype="str")
+    return pd.Series(joined.take(codes), index=levels.index)

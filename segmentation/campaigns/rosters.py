@@ -45,7 +45,8 @@ def earlier_units(
     columns = {"unit": unit, "arm": "arm", **({"cluster": cluster} if cluster else {})}
     columns |= {name: name for name in ("stratum", "wave") if name in names}
     before = collect(text_columns(lazy, "existing", columns))
-    if missing := int(before[list(columns)].isna().any(axis=1).sum()):
+    filled = [name for name in columns if name != "stratum"]
+    if missing := int(before[filled].isna().any(axis=1).sum()):
         raise TableError("existing", "cells are filled", "Fill them.", None, missing)
     if twice := int(before["unit"].duplicated().sum()):
         raise TableError("existing", "a unit has one row", "Remove the others.", unit, twice)
@@ -53,23 +54,29 @@ def earlier_units(
         raise TableError(
             "existing", "arms are those of the campaign", "Name them all.", "arm", strange
         )
-    if "stratum" not in columns:
-        key = "cluster" if cluster else "unit"
-        known = people.drop_duplicates(key).set_index(key)["stratum"]
-        before["stratum"] = before[key].map(known)
-        only = people["stratum"].unique()
-        if len(only) == 1:  # customers who left were in it, too
-            before["stratum"] = before["stratum"].fillna(only[0])
-        if missing := int(before["stratum"].isna().sum()):
-            raise TableError(
-                "existing",
-                "a unit is among the customers, or has its stratum",
-                "Pass the arms that `assign` gave.",
-                "stratum",
-                missing,
-            )
     before["wave"] = before["wave"].astype("int64") if "wave" in columns else FIXED
-    return before
+    return before.assign(stratum=_strata(before, people, "cluster" if cluster else "unit"))
+
+
+def _strata(before: pd.DataFrame, people: pd.DataFrame, key: str) -> pd.Series:
+    """Stratum of earlier units: their own where it is known, that of the customer elsewhere."""
+    strata = before.get("stratum", pd.Series(pd.NA, before.index, dtype="str"))
+    if not strata.isna().any():
+        return strata
+    known = people.drop_duplicates(key).set_index(key)["stratum"]
+    strata = strata.fillna(before[key].map(known))
+    only = people["stratum"].unique()
+    if len(only) == 1:  # customers who left were in it, too
+        strata = strata.fillna(only[0])
+    if missing := int(strata.isna().sum()):
+        raise TableError(
+            "existing",
+            "a unit is among the customers, or has its stratum",
+            "Pass the arms that `assign` gave.",
+            "stratum",
+            missing,
+        )
+    return strata
 
 
 def as_kind(table: pd.DataFrame, like: Any) -> Any:
