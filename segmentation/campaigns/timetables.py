@@ -1,0 +1,110 @@
+"""Tables of a roll-out: estimates with their intervals, who was compared, and the trend before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segmentation.campaigns.estimates import critical_value
+from segmentation.campaigns.spreads import Spread, cluster_counts
+from segmentation.campaigns.timelines import Timeline
+from segmentation.campaigns.trends import Change
+
+__all__ = ["all_sides", "cut", "led", "pretrend", "sides", "with_bases"]
+
+NUMBERS = ("estimate", "se", "low", "high", "p")
+SIDES = ("n_treated", "n_control", "clusters_treated", "clusters_control")
+
+
+def led(table: pd.DataFrame, name: str, labels: Sequence[Any]) -> pd.DataFrame:
+    """Put a column first."""
+    table.insert(0, name, labels)
+    return table
+
+
+def cut(found: Spread, alpha: float, lengths: Iterable[int]) -> list[pd.DataFrame]:
+    """Return estimates with interval and p-value, cut into tables of these lengths."""
+    from scipy import stats
+
+    variance = np.diag(found.covariance)
+    se = np.where(found.df > 0, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+    critical = np.array([critical_value(alpha, df) if df > 0 else np.nan for df in found.df])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * stats.t.sf(np.abs(found.estimate) / se, np.where(found.df > 0, found.df, np.nan))
+    p = np.where((se == 0) & (found.estimate == 0), 1.0, p)
+    whole = pd.DataFrame(
+        {
+            "estimate": found.estimate,
+            "se": se,
+            "low": found.estimate - critical * se,
+            "high": found.estimate + critical * se,
+            "p": p,
+        },
+        columns=list(NUMBERS),
+    )
+    ends = np.cumsum([0, *lengths])
+    return [whole.iloc[start:end].reset_index(drop=True) for start, end in pairwise(ends)]
+
+
+def sides(line: Timeline, cells: list[Change]) -> pd.DataFrame:
+    """Return the units and clusters of each comparison."""
+    units = [[line.n[side].sum() for side in (cell.treated, cell.control)] for cell in cells]
+    both = np.column_stack([units, cluster_counts(line, cells)])
+    return pd.DataFrame(np.rint(both).astype(np.int64), columns=list(SIDES))
+
+
+def all_sides(line: Timeline, cells: list[Change], after: list[int]) -> pd.DataFrame:
+    """Units and clusters in any of the comparisons after treatment; some may be on both sides."""
+    pair = [
+        np.logical_or.reduce([getattr(cells[k], side) for k in after])
+        for side in ("treated", "control")
+    ]
+    units = [line.n[side].sum() for side in pair]
+    groups = (
+        units
+        if line.cluster is None
+        else [float(len(np.unique(line.cluster[side]))) for side in pair]
+    )
+    return pd.DataFrame([np.rint([*units, *groups]).astype(np.int64)], columns=list(SIDES))
+
+
+def with_bases(table: pd.DataFrame, line: Timeline, cells: list[Change]) -> pd.DataFrame:
+    """Show each group's base, too, where the change is nothing by definition."""
+    bases = sorted({(cell.cohort, cell.base) for cell in cells})
+    rows = pd.DataFrame(
+        {
+            "group": [line.label(cohort) for cohort, _ in bases],
+            "time": [line.label(period) for _, period in bases],
+            "estimate": 0.0,
+        }
+    )
+    whole = pd.concat([table, rows], ignore_index=True)
+    whole[list(SIDES)] = whole[list(SIDES)].fillna(0).astype(np.int64)
+    return whole.sort_values(["group", "time"], ignore_index=True)
+
+
+def pretrend(found: Spread, before: list[int], line: Timeline) -> pd.DataFrame:
+    """F-test of all changes before treatment, by Hotelling: W·(ν − q + 1)/(ν·q)."""
+    from scipy import stats
+
+    clusters = line.n.sum() if line.cluster is None else float(line.cluster.max() + 1)
+    freedom = clusters - len(np.unique(line.first))
+    q = len(before)
+    statistic = residual = p = math.nan
+    if q and freedom - q + 1 > 0 and (found.df[before] > 0).all():
+        covariance = found.covariance[np.ix_(before, before)]
+        size = np.sqrt(np.diag(covariance))
+        if (size > 0).all():
+            scaled = covariance / np.outer(size, size)
+            ratio = found.estimate[before] / size
+            if np.linalg.matrix_rank(scaled, tol=1e-9) == q:
+                residual = freedom - q + 1
+                wald = float(ratio @ np.linalg.solve(scaled, ratio))
+                statistic = wald * residual / (freedom * q)
+                p = float(stats.f.sf(statistic, q, residual))
+    return pd.DataFrame({"statistic": [statistic], "df": [q], "df_residual": [residual], "p": [p]})
