@@ -137,6 +137,8 @@ def measure(bank: Bank, outcome: Outcome, window: Window, name: str) -> nw.LazyF
         lazy = _movements(bank, what, window)
     elif what == "signups":
         lazy = bank.table("signups", "customer_id", "opened_on")
+        if not bank.has("balances"):  # nothing else says until when there are data
+            _covered("signups", lazy, "opened_on", window)
         lazy = _count(_within(lazy, "opened_on", window))
     elif what == "sold":
         lazy = bank.table("visits", "arrived_at", "customer_id", "sold")

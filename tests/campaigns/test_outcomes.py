@@ -421,6 +421,15 @@ def test_a_bank_without_balances_has_flows():
         gather(bank(of), "aum")
 
 
+def test_signups_alone_must_reach_the_end():
+    of = {name: tables()[name] for name in ("campaigns", "assignments", "signups")}
+    found = gather(bank(of), "signups")["outcome"]
+    np.testing.assert_allclose(found, by_hand(tables(), "signups"))
+    with pytest.raises(seg.TableError, match="signups: its rows cover the window"):
+        gather(bank(of), "signups", window=(START, "2024-09-30"))
+    assert gather(bank(), "signups", window=(START, "2024-07-31"))["outcome"].sum() > found.sum()
+
+
 def test_no_rows_of_the_time_are_not_nothing_done():
     of = tables()
     of["visits"] = of["visits"][of["visits"]["arrived_at"] >= "2024-05-02"]
