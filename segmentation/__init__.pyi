@@ -26,11 +26,14 @@ from .customers.values import markov_value
 
 # campaigns: what worked
 from .campaigns.allocations import Assignment, assign
+from .campaigns.designs import CampaignDesign, design_campaign
+from .campaigns.metrics import Metric
 from .campaigns.outcomes import campaign_data
 from .campaigns.payoffs import Payoff, payoff
 from .campaigns.permutations import Design
 from .campaigns.published import hillstrom_sums
 from .campaigns.sums import Moments, moments
+from .campaigns.targets import Target, target
 
 # figures: what it looks like
 from .figures.quality import draw_completeness, draw_completeness_by
@@ -60,8 +63,10 @@ __all__ = [
     "TABLES",
     "Assignment",
     "Bank",
+    "CampaignDesign",
     "Design",
     "Headline",
+    "Metric",
     "Migration",
     "MissingTable",
     "Missingness",
@@ -69,6 +74,7 @@ __all__ = [
     "Payoff",
     "Picture",
     "TableError",
+    "Target",
     "ThresholdMovement",
     "TierRule",
     "assign",
@@ -79,6 +85,7 @@ __all__ = [
     "completeness",
     "completeness_parts",
     "concentration",
+    "design_campaign",
     "draw_basis",
     "draw_completeness",
     "draw_completeness_by",
@@ -120,6 +127,7 @@ __all__ = [
     "simulate_bank",
     "suppress_counts",
     "suppress_sums",
+    "target",
     "threshold_movement",
     "tier_rule",
     "tier_table",
