@@ -27,6 +27,7 @@ from .customers.values import markov_value
 # campaigns: what worked
 from .campaigns.allocations import Assignment, assign
 from .campaigns.designs import CampaignDesign, design_campaign
+from .campaigns.effects import effect
 from .campaigns.metrics import Metric
 from .campaigns.outcomes import campaign_data
 from .campaigns.payoffs import Payoff, payoff
@@ -97,6 +98,7 @@ __all__ = [
     "draw_projection",
     "draw_tiers",
     "duplicate_candidates",
+    "effect",
     "format_interval",
     "format_money",
     "format_month",
