@@ -11,9 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pytest
 
 RUNS = 400
 """Trials of a simulation in `make test`; `make calibrate` draws 4,000."""
+
+simulated = pytest.mark.parametrize("runs", [RUNS, pytest.param(4000, marks=pytest.mark.calibrate)])
+"""Gives a test the number of runs as `runs`: 400, and 4,000 where it is to be calibrated."""
 
 
 class Draws(NamedTuple):
