@@ -26,6 +26,7 @@ from .customers.values import markov_value
 
 # campaigns: what worked
 from .campaigns.allocations import Assignment, assign
+from .campaigns.clusters import permutation_distribution
 from .campaigns.designs import CampaignDesign, design_campaign
 from .campaigns.effects import effect
 from .campaigns.metrics import Metric
@@ -121,6 +122,7 @@ __all__ = [
     "open_bank",
     "pareto_tail",
     "payoff",
+    "permutation_distribution",
     "project",
     "read_berka",
     "read_hillstrom",

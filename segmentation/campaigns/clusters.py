@@ -13,7 +13,7 @@ from segmentation.campaigns.arms import Trial, enter_trial
 from segmentation.campaigns.estimates import Estimate, critical_value, relative_change
 from segmentation.campaigns.inversions import Assignments, Inversion, assignments, invert
 from segmentation.campaigns.permutations import Design
-from segmentation.campaigns.sandwiches import Fit, cluster_fit, moment_fit
+from segmentation.campaigns.sandwiches import FEW, Fit, cluster_fit, moment_fit
 from segmentation.campaigns.totals import Floats, Totals, cluster_totals
 from segmentation.data.errors import TableError
 
@@ -21,8 +21,8 @@ __all__ = ["cluster_estimates", "permutation_distribution"]
 
 COLLECTED = 5_000
 """Clusters up to which their totals are brought back and may be permuted."""
-FEW, UNEVEN = 10, 0.5
-"""An arm of fewer clusters, or sizes of a larger coefficient of variation, are permuted."""
+UNEVEN = 0.5
+"""Clusters whose sizes have a larger coefficient of variation are permuted."""
 
 
 def cluster_estimates(
@@ -68,7 +68,8 @@ def cluster_estimates(
     Returns
     -------
     list of Estimate
-        By arm and outcome the unadjusted, then the adjusted. Of a permutation, `se` is for
+        By arm and outcome the unadjusted, then the adjusted; none where an arm has no complete
+        case. Of a permutation, `se` is for
         information (NaN where an arm has one cluster), and limits are infinite where there are
         too few assignments to reject anything, which `method` says. Relative limits are τ/|μ(τ)|
         of the limits τ, with μ(τ) the mean of control under such an effect from the clusters of
@@ -78,7 +79,7 @@ def cluster_estimates(
     ------
     TableError
         If a customer has no cluster, a cluster is in two arms or was not assigned by `design`,
-        an arm has no complete case, or covariates tell the arms apart.
+        or covariates tell the arms apart.
 
     Notes
     -----
@@ -108,15 +109,16 @@ def cluster_estimates(
         for i, outcome in enumerate(outcomes):
             for adjusted in adjust:
                 fits = moment_fit(totals, i, trial.control, trial.treated, adjusted)
-                for arm, fit in zip(trial.treated, fits, strict=True):
+                for arm, fit in fits.items():
                     found.append(_by_t(trial.labels[arm], outcome, fit, adjusted, alpha))
-        return sorted(found, key=lambda estimate: list(trial.labels.values()).index(estimate.arm))
+        order = list(trial.labels.values())
+        return sorted(found, key=lambda estimate: order.index(estimate.arm))
     collected = totals.collect()
     for arm in trial.treated:
         tables: dict[str, Assignments] = {}
         for outcome, whole in zip(outcomes, collected, strict=True):
-            pair = _pair(whole, trial.control, arm, outcome)
-            for adjusted in adjust:
+            pair = whole.only(trial.control, arm)
+            for adjusted in adjust if len(set(pair.arms)) == 2 else ():
                 fit = cluster_fit(pair, trial.control, adjusted)
                 if min(fit.clusters) >= FEW and fit.cv <= UNEVEN:
                     found.append(_by_t(trial.labels[arm], outcome, fit, adjusted, alpha))
@@ -189,18 +191,13 @@ def permutation_distribution(
     if totals.count > COLLECTED:
         rule = "clusters that are permuted are some thousands at most"
         raise TableError("data", rule, "Draw a sample of them.", cluster, totals.count)
-    pair = _pair(totals.collect()[0], trial.control, arms[0], outcome)
+    pair = totals.collect()[0].only(trial.control, arms[0])
+    if len(set(pair.arms)) < 2:
+        rule = "each arm has a customer whose outcome is known"
+        raise TableError("data", rule, "Choose another arm.", outcome)
     table = assignments(pair, trial.control, design, seed)
     found = invert(pair.y, pair.d, table.treated)
     return found.estimate, found.draws
-
-
-def _pair(totals: Totals, control: str, arm: str, outcome: str) -> Totals:
-    pair = totals.only(control, arm)
-    if not (pair.arms == control).any() or not (pair.arms == arm).any():
-        rule = "each arm has a customer whose outcome is known"
-        raise TableError("data", rule, "Leave the other arm out.", outcome)
-    return pair
 
 
 def _by_t(arm: Any, outcome: str, fit: Fit, adjusted: bool, alpha: float) -> Estimate:

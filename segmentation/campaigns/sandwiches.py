@@ -16,7 +16,10 @@ from segmentation.data.errors import TableError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Fit", "cluster_fit", "moment_fit", "orthonormal"]
+__all__ = ["FEW", "Fit", "cluster_fit", "moment_fit", "orthonormal"]
+
+FEW = 10
+"""Clusters of an arm below which its error is hardly known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +141,21 @@ def cluster_fit(totals: Totals, control: str, adjusted: bool = False) -> Fit:
 
 def moment_fit(
     totals: ClusterTotals, outcome: int, control: str, treated: Sequence[str], adjusted: bool
-) -> list[Fit]:
+) -> dict[str, Fit]:
     """Fit effects of several arms to moments of clusters' totals, where clusters are many.
 
     As `cluster_fit`, but with the factor Gₐ/(Gₐ−1) for 1/(1 − hᴄ) and rᴄ as without covariates:
     both differ from it by a part of the order of 1/Gₐ.
+
+    Returns
+    -------
+    dict
+        By arm; without those that have no complete case.
+
+    Raises
+    ------
+    TableError
+        If an arm has fewer than 10 clusters.
     """
     i, width = outcome, totals.width if adjusted else 0
     lazy = totals.lazy.filter(nw.col(f"d{i}") > 0)
@@ -152,7 +165,12 @@ def moment_fit(
     roots = {f"r{name}": nw.col(name) / nw.col("d").sqrt() for name in size if name != "n"}
     lazy = lazy.select("arm", **size).with_columns(**roots)
     found = moments(lazy.to_native(), [*size, *roots], by="arm")
-    return [_from_moments(found, control, arm, width, totals.origins[i]) for arm in treated]
+    counts = dict(zip(found.groups["arm"], found.n, strict=True))
+    arms = [arm for arm in treated if arm in counts and control in counts]
+    if arms and min(counts[arm] for arm in (control, *arms)) < FEW:
+        rule = f"an arm has {FEW} clusters or more where there are thousands"
+        raise TableError("data", rule, "Leave out the small arm, or draw a sample of clusters.")
+    return {arm: _from_moments(found, control, arm, width, totals.origins[i]) for arm in arms}
 
 
 def _from_moments(found: Any, control: str, arm: str, width: int, origin: float) -> Fit:
@@ -161,8 +179,6 @@ def _from_moments(found: Any, control: str, arm: str, width: int, origin: float)
     counts = tuple(int(group.n.sum()) for group in groups)
     means, spread, within = [], [], np.zeros((width + 1, width + 1))
     for group, count in zip(groups, counts, strict=True):
-        if count < 2:
-            raise _few(arm)
         total = group.take("d", *names).means[0] * count
         means.append(total[1:] / total[0])
         part = group.take("rd", *(f"r{name}" for name in names))
@@ -210,12 +226,4 @@ def _told_apart() -> TableError:
         "data",
         "covariates do not tell the arms apart, and are fewer than the clusters",
         "Adjust for fewer covariates.",
-    )
-
-
-def _few(arm: str) -> TableError:
-    return TableError(
-        "data",
-        "an arm has 10 clusters or more where there are thousands",
-        "Leave out the small arm, or draw a sample of the clusters of the others.",
     )

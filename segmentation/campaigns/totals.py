@@ -172,11 +172,10 @@ def cluster_totals(
         )
     origins = []
     for i, outcome in enumerate(outcomes):
-        origin = float(seen[f"y{i}"]) / float(seen[f"d{i}"]) if seen[f"d{i}"] else math.nan
-        if not np.isfinite([float(seen[f"y{i}"]), origin]).all():
-            rule = "an outcome has finite values, and its denominator is above 0 in total"
-            raise TableError("data", rule, "Check the column.", outcome)
-        origins.append(origin)
+        y, d = float(seen[f"y{i}"]), float(seen[f"d{i}"])
+        if not math.isfinite(y) or not math.isfinite(d):
+            raise TableError("data", "an outcome has finite values", "Check the column.", outcome)
+        origins.append(y / d if d > 0 else 0.0)
     for k, name in enumerate(covariates):
         if not math.isfinite(float(seen[f"x{k}"])):
             raise TableError("data", "a covariate has finite values", "Leave it out.", name)
