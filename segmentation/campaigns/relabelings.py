@@ -11,12 +11,19 @@ import numpy as np
 import pandas as pd
 
 from segmentation.campaigns.permutations import Design
-from segmentation.campaigns.timelines import Timeline
+from segmentation.campaigns.timelines import NEVER, Timeline
 from segmentation.campaigns.trends import Change
 
-__all__ = ["Relabeling", "relabel"]
+__all__ = ["Relabeling", "Relabelings", "permutable"]
 
-LIMIT = 4999
+LIMIT, CELLS = 4999, 20_000_000
+"""Most relabelings that are drawn, and most of them times clusters, but 999 at least."""
+
+
+def permutable(line: Timeline) -> bool:
+    """Whether every cluster has one first treated period, and a byte can tell them apart."""
+    pairs = pd.DataFrame({"cluster": line.cluster, "first": line.first}).drop_duplicates()
+    return not pairs["cluster"].duplicated().any() and pairs["first"].nunique() < 128
 
 
 @dataclass(frozen=True)
@@ -36,60 +43,73 @@ class Relabeling:
     high: float
 
 
-def relabel(
-    line: Timeline, cells: Sequence[Change], which: Sequence[int], alpha: float, seed: int = 0
-) -> Relabeling:
-    """Give the first treated periods to other clusters, in all ways or in 4,999 at random.
+class Relabelings:
+    """Effects of a roll-out had other clusters begun when these did, the actual one first.
 
-    Under an effect of τ from the first treated period on, the outcomes without it are known, and
-    the mean effect T is linear in outcomes: with D the flags of treatment, a relabeling π finds
-    T_π(Y) − τ·T_π(D), and τ is rejected where this is at least as far from 0 as T(Y) − τ for at
-    most a share `alpha` of relabelings. It is exact where branches were drawn by lot or might as
-    well have been; every cluster has one cohort.
+    The first treated periods are given to other clusters in all ways, or in 4,999 at random. It is
+    exact where branches were drawn by lot, or might as well have been.
 
     Parameters
     ----------
     line : Timeline
-        With clusters.
+        With clusters, each of one first treated period.
     cells : sequence of Change
-        All comparisons.
-    which : sequence of int
-        Places of those averaged, by the size of their cohort.
+        Comparisons.
+
+    Attributes
+    ----------
+    effects, flags : array (draws, changes)
+        Each change's effect on the outcome, and on the actual flags of treatment: 1 in the first
+        draw, from the first treated period on.
+    units : array (draws, changes)
+        Units of its cohort.
     """
-    chosen = [cells[k] for k in which]
-    cohorts, place = np.unique(line.first, return_inverse=True)
-    count = int(line.cluster.max()) + 1
-    own = np.zeros(count, int)
-    own[line.cluster] = place
-    labels = _labels(own)
-    pairs = sorted({(cell.now, cell.before) for cell in chosen})
-    size = np.bincount(line.cluster, line.n, count)
-    sums, flags, n = (np.zeros((count, len(pairs))) for _ in range(3))
-    for j, (now, before) in enumerate(pairs):
-        both = line.present[:, now] & line.present[:, before]
-        change = np.where(both, line.means[:, now] - line.means[:, before], 0.0)
-        n[:, j] = np.bincount(line.cluster, line.n * both, count)
-        sums[:, j] = np.bincount(line.cluster, line.n * change, count)
-        began = cohorts[own]
-        treated = (began > 0) & (began <= line.times[now])
-        treated = treated.astype(float) - ((began > 0) & (began <= line.times[before]))
-        flags[:, j] = n[:, j] * treated
-    found = np.zeros((2, len(labels)))
-    weight = np.zeros(len(labels))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for cell in chosen:
-            j = pairs.index((cell.now, cell.before))
-            mine = labels == np.searchsorted(cohorts, cell.cohort)
-            others = np.isin(labels, np.unique(place[cell.control]))
-            units = mine @ size
-            weight += units
-            for at, values in enumerate((sums, flags)):
-                found[at] += units * (
-                    mine @ values[:, j] / (mine @ n[:, j])
-                    - others @ values[:, j] / (others @ n[:, j])
-                )
-        found /= weight
-    return _invert(found[0], found[1], alpha)
+
+    def __init__(self, line: Timeline, cells: Sequence[Change]) -> None:
+        cohorts, place = np.unique(line.first, return_inverse=True)
+        count = int(line.cluster.max()) + 1
+        own = np.zeros(count, int)
+        own[line.cluster] = place
+        labels = _labels(own)
+        size = np.bincount(line.cluster, line.n, count)
+        self.effects, self.flags, self.units = (np.zeros((len(labels), len(cells))) for _ in "123")
+        for k, cell in enumerate(cells):
+            both = line.n * (line.present[:, cell.now] & line.present[:, cell.before])
+            change = both * (line.means[:, cell.now] - line.means[:, cell.before])
+            n, sums = (np.bincount(line.cluster, each, count) for each in (both, change))
+            began = cohorts[own]
+            now, before = ((began != NEVER) & (began <= t) for t in (cell.time, cell.base))
+            mine = (labels == np.searchsorted(cohorts, cell.cohort)).astype(float)
+            others = np.isin(labels, np.unique(place[cell.control])).astype(float)
+            self.units[:, k] = mine @ size
+            with np.errstate(invalid="ignore", divide="ignore"):  # a draw may have no outcome
+                sides = (mine / (mine @ n)[:, None], others / (others @ n)[:, None])
+            gap = sides[0] - sides[1]
+            self.effects[:, k] = gap @ sums
+            self.flags[:, k] = gap @ (n * (now.astype(float) - before))
+
+    def mean(self, which: Sequence[int], alpha: float) -> Relabeling:
+        """Test the mean of some changes by the size of their cohort, and invert the test.
+
+        Under an effect of τ from the first treated period on, the outcomes without it are known,
+        and the mean T is linear in outcomes: with D the flags of treatment, a draw π finds
+        T_π(Y) − τ·T_π(D). τ is rejected where less than a share `alpha` of draws is at least as
+        far from 0 as T(Y) − τ is.
+        """
+        weights = self.units[:, which] / self.units[:, which].sum(axis=1, keepdims=True)
+        effect = (weights * self.effects[:, which]).sum(axis=1)
+        return _invert(effect, (weights * self.flags[:, which]).sum(axis=1), alpha)
+
+    def joint(self, which: Sequence[int]) -> tuple[float, float]:
+        """Test that some changes are all nothing: ``W = e·S⁻¹·e``, S their products over draws."""
+        effects = self.effects[:, which]
+        known = np.isfinite(effects).all(axis=1)
+        size = np.sqrt((effects[known] ** 2).mean(axis=0))
+        scaled = effects / np.where(size > 0, size, 1.0)
+        inverse = np.linalg.pinv(scaled[known].T @ scaled[known] / known.sum(), hermitian=True)
+        found = np.einsum("bi,ij,bj->b", scaled, inverse, scaled)
+        reached = ~known | (found >= found[0] * (1 - 1e-9))
+        return float(found[0]), float(reached.mean())
 
 
 def _labels(own: Any) -> Any:
@@ -104,9 +124,7 @@ def _labels(own: Any) -> Any:
         }
     )
     arms = tuple(sorted(units["arm"].unique()))
-    # A design's codes are a byte: more cohorts than that are no roll-out to permute.
-    codes = Design(units, arms).permutations(LIMIT)
-    return np.array([int(arm) for arm in arms])[codes]
+    return Design(units, arms).permutations(min(LIMIT, max(999, CELLS // len(own))))
 
 
 def _invert(effect: Any, flags: Any, alpha: float) -> Relabeling:

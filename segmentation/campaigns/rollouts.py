@@ -10,10 +10,18 @@ import numpy as np
 import pandas as pd
 
 from segmentation.campaigns.estimates import critical_value
-from segmentation.campaigns.relabelings import relabel
+from segmentation.campaigns.relabelings import Relabelings, permutable
 from segmentation.campaigns.spreads import FEW, Mean, spread
 from segmentation.campaigns.timelines import NEVER, Timeline, read_timeline
-from segmentation.campaigns.timetables import all_sides, cut, led, pretrend, sides, with_bases
+from segmentation.campaigns.timetables import (
+    all_sides,
+    cut,
+    led,
+    permuted,
+    pretrend,
+    sides,
+    with_bases,
+)
 from segmentation.campaigns.trends import Change, changes
 from segmentation.data.errors import TableError
 
@@ -25,8 +33,9 @@ UNITS = 1000
 USUAL, PERMUTED = "Callaway & Sant'Anna, t", "Callaway & Sant'Anna, permutation"
 FEW_NOTE = (
     "Fewer than ten clusters are treated or not, or they differ much in size: standard errors are "
-    "not to be relied on. The mean effect is tested by permutation of the periods of treatment "
-    "over clusters; elsewhere the degrees of freedom are those of the smallest group."
+    "not to be relied on. The mean effect and the trend before are tested by permutation of the "
+    "first treated periods over clusters; elsewhere the degrees of freedom are those of the "
+    "smallest group."
 )
 MIXED_NOTE = (
     "Fewer than ten clusters, of which some hold units first treated at different times: standard "
@@ -66,8 +75,8 @@ class Rollout:
     group, calendar : DataFrame
         ``group estimate …`` and ``time estimate …``: means over time, and over groups.
     pretrend : DataFrame
-        One row, ``statistic df df_residual p``: F-test that all rows of `group_time` before any
-        effect are nothing. A large p does not prove it.
+        One row, ``statistic df df_residual p method``: test that all rows of `group_time` before
+        any effect are nothing, by F or by permutation. A large p does not prove it.
     counts : DataFrame
         One row, ``units clusters never always_treated incomplete rows_dropped``: units compared;
         of them never treated, and with gaps; units left out as always treated; rows without an
@@ -149,8 +158,8 @@ def did(
     Standard errors are from influence functions summed by cluster, as in the reference, but divide
     by n − 1 where that divides by n; intervals are Student's. With fewer than ten clusters treated
     or never treated, or sizes of a coefficient of variation above .5, `simple` has p-value and
-    interval by permutation, and `notes` say so. With branches, standard errors then are too small:
-    of 12 branches, 2 of them treated, a usual test at 5 % rejects a fifth of true nulls.
+    interval by permutation, as has `pretrend` its p-value, and `notes` say so: of 12 branches, 2 of
+    them treated, a usual test at 5 % rejects a fifth of true nulls.
 
     The engine sums units to one row for each group and set of gaps: means, and covariances over
     periods. No customer's row leaves it. With `cluster` there is a row for each cluster too, so
@@ -186,14 +195,14 @@ def did(
     line = read_timeline(data, outcome, unit, time, first_treated, cluster)
     line, always = _compared(line, anticipation)
     cells = _comparisons(line, control, base, anticipation, first_treated)
-    few = _few(line)
+    few = few_clusters(line)
     if few and line.cluster is None and line.n.sum() <= UNITS:
         # So few units are clusters of their own, whose treatment can be permuted.
         line, _ = _compared(
             read_timeline(data, outcome, unit, time, first_treated, unit), anticipation
         )
         cells = changes(line, control, base, anticipation)
-    return _result(line, cells, base, anticipation, alpha, few, always, cluster is not None)
+    return tabulate(line, cells, base, alpha, few, always, cluster is not None)
 
 
 def _compared(line: Timeline, anticipation: int) -> tuple[Timeline, int]:
@@ -231,7 +240,7 @@ def _comparisons(
     return cells
 
 
-def _few(line: Timeline) -> bool:
+def few_clusters(line: Timeline) -> bool:
     """Whether usual standard errors are not to be relied on: few clusters, or of uneven size."""
     treated = (line.first != NEVER) & (line.first <= line.times[-1])
     if line.cluster is None:
@@ -241,16 +250,16 @@ def _few(line: Timeline) -> bool:
     return bool(min(sides) < FEW or np.std(sizes, ddof=1) > 0.5 * sizes.mean())
 
 
-def _result(
+def tabulate(
     line: Timeline,
     cells: list[Change],
     base: str,
-    anticipation: int,
     alpha: float,
     few: bool,
     always: int,
     clustered: bool,
 ) -> Rollout:
+    """Put all changes and their means into tables."""
     after = [k for k, cell in enumerate(cells) if cell.time >= cell.cohort]
     cohorts = sorted({cells[k].cohort for k in after})
     events = sorted({cell.time - cell.cohort for cell in cells})
@@ -277,9 +286,12 @@ def _result(
         group_time = with_bases(group_time, line, cells)
     simple = pd.concat([simple, all_sides(line, cells, after)], axis=1).assign(method=USUAL)
     notes = []
-    if few and line.cluster is not None and line.nested:
-        test = relabel(line, cells, after, alpha)
+    trend = pretrend(found, [] if few else before, line)
+    if few and line.cluster is not None and permutable(line):
+        draws = Relabelings(line, cells)
+        test = draws.mean(after, alpha)
         simple = simple.assign(p=test.p, low=test.low, high=test.high, method=PERMUTED)
+        trend = permuted(draws, before)
         notes.append(FEW_NOTE)
     elif few:
         notes.append(MANY_NOTE if line.cluster is None else MIXED_NOTE)
@@ -298,7 +310,7 @@ def _result(
         dynamic=dynamic.assign(groups=groups).pipe(led, "event time", events),
         group=led(group, "group", [line.label(g) for g in cohorts]),
         calendar=led(calendar, "time", [line.label(t) for t in times]),
-        pretrend=pretrend(found, before, line),
+        pretrend=trend,
         counts=_counts(line, gaps, always, clustered),
         notes=tuple(notes),
     )

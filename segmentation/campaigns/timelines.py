@@ -64,12 +64,6 @@ class Timeline:
             return int(period)
         return pd.Timestamp(year=int(period) // 12, month=int(period) % 12 + 1, day=1)
 
-    @property
-    def nested(self) -> bool:
-        """Whether every cluster has one first treated period."""
-        pairs = pd.DataFrame({"cluster": self.cluster, "first": self.first}).drop_duplicates()
-        return not pairs["cluster"].duplicated().any()
-
     def keep(self, rows: Any) -> Timeline:
         """Keep some of the rows; clusters are numbered anew."""
         return replace(

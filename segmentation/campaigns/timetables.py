@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from segmentation.campaigns.estimates import critical_value
+from segmentation.campaigns.relabelings import Relabelings
 from segmentation.campaigns.spreads import Spread, cluster_counts
 from segmentation.campaigns.timelines import Timeline
 from segmentation.campaigns.trends import Change
 
-__all__ = ["all_sides", "cut", "led", "pretrend", "sides", "with_bases"]
+__all__ = ["all_sides", "cut", "led", "permuted", "pretrend", "sides", "with_bases"]
 
 NUMBERS = ("estimate", "se", "low", "high", "p")
 SIDES = ("n_treated", "n_control", "clusters_treated", "clusters_control")
@@ -107,4 +108,15 @@ def pretrend(found: Spread, before: list[int], line: Timeline) -> pd.DataFrame:
                 wald = float(ratio @ np.linalg.solve(scaled, ratio))
                 statistic = wald * residual / (freedom * q)
                 p = float(stats.f.sf(statistic, q, residual))
-    return pd.DataFrame({"statistic": [statistic], "df": [q], "df_residual": [residual], "p": [p]})
+    return _test(statistic, q, residual, p, "F")
+
+
+def permuted(draws: Relabelings, before: list[int]) -> pd.DataFrame:
+    """Test of all changes before treatment by permutation."""
+    statistic, p = draws.joint(before) if before else (math.nan, math.nan)
+    return _test(statistic, len(before), math.nan, p, "permutation")
+
+
+def _test(statistic: float, q: int, residual: float, p: float, method: str) -> pd.DataFrame:
+    columns = ["statistic", "df", "df_residual", "p", "method"]
+    return pd.DataFrame([[statistic, q, residual, p, method]], columns=columns)
