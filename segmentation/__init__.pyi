@@ -27,13 +27,17 @@ from .customers.values import markov_value
 # campaigns: what worked
 from .campaigns.allocations import Assignment, assign
 from .campaigns.clusters import permutation_distribution
+from .campaigns.curves import UpliftCurve, uplift_curve
 from .campaigns.designs import CampaignDesign, design_campaign
 from .campaigns.effects import effect
+from .campaigns.learners import Learned, learn
 from .campaigns.metrics import Metric
+from .campaigns.mixtures import other_assignments
 from .campaigns.outcomes import campaign_data
 from .campaigns.payoffs import Payoff, payoff
 from .campaigns.permutations import Design
 from .campaigns.published import hillstrom_sums
+from .campaigns.reviews import check_campaign
 from .campaigns.sums import Moments, moments
 from .campaigns.targets import Target, target
 
@@ -68,6 +72,7 @@ __all__ = [
     "CampaignDesign",
     "Design",
     "Headline",
+    "Learned",
     "Metric",
     "Migration",
     "MissingTable",
@@ -79,11 +84,13 @@ __all__ = [
     "Target",
     "ThresholdMovement",
     "TierRule",
+    "UpliftCurve",
     "assign",
     "assign_tier",
     "build_reports",
     "campaign_data",
     "check_bank",
+    "check_campaign",
     "completeness",
     "completeness_parts",
     "concentration",
@@ -109,6 +116,7 @@ __all__ = [
     "headroom",
     "hillstrom_sums",
     "label",
+    "learn",
     "markov_value",
     "merged_rule",
     "migration",
@@ -120,6 +128,7 @@ __all__ = [
     "months_before",
     "near_threshold",
     "open_bank",
+    "other_assignments",
     "pareto_tail",
     "payoff",
     "permutation_distribution",
@@ -136,6 +145,7 @@ __all__ = [
     "tier_rule",
     "tier_table",
     "translator",
+    "uplift_curve",
     "wilson",
     "write_bank",
 ]
