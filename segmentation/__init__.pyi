@@ -8,6 +8,7 @@ from .data.public import read_berka, read_hillstrom
 from .data.source import open_bank, write_bank
 
 # customers: who they are
+from .customers.cohorts import Cohorts, assign_cohort, cohort_scheme
 from .customers.concentrations import concentration, pareto_tail
 from .customers.crossings import ThresholdMovement, threshold_movement
 from .customers.dates import months_before
@@ -25,6 +26,7 @@ from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
 
 # campaigns: what worked
+from .campaigns.adjustments import adjust
 from .campaigns.allocations import Assignment, assign
 from .campaigns.clusters import permutation_distribution
 from .campaigns.curves import UpliftCurve, uplift_curve
@@ -33,15 +35,23 @@ from .campaigns.effects import effect
 from .campaigns.learners import Learned, learn
 from .campaigns.metrics import Metric
 from .campaigns.mixtures import other_assignments
+from .campaigns.observed import observed_effect
 from .campaigns.outcomes import campaign_data
 from .campaigns.payoffs import Payoff, payoff
 from .campaigns.permutations import Design
 from .campaigns.published import hillstrom_sums
 from .campaigns.reviews import check_campaign
+from .campaigns.rollouts import Rollout, did
 from .campaigns.sums import Moments, moments
 from .campaigns.targets import Target, target
 
 # figures: what it looks like
+from .figures.balances import draw_balance
+from .figures.campaigns import draw_effects
+from .figures.payoffs import draw_payoff
+from .figures.permutations import draw_permutation
+from .figures.powers import draw_power
+from .figures.uplifts import draw_uplift_curve
 from .figures.quality import draw_completeness, draw_completeness_by
 from .figures.concentrations import draw_lorenz
 from .figures.customers import draw_basis, draw_penetration, draw_tiers
@@ -70,6 +80,7 @@ __all__ = [
     "Assignment",
     "Bank",
     "CampaignDesign",
+    "Cohorts",
     "Design",
     "Headline",
     "Learned",
@@ -80,31 +91,42 @@ __all__ = [
     "Moments",
     "Payoff",
     "Picture",
+    "Rollout",
     "TableError",
     "Target",
     "ThresholdMovement",
     "TierRule",
     "UpliftCurve",
+    "adjust",
     "assign",
+    "assign_cohort",
     "assign_tier",
     "build_reports",
     "campaign_data",
     "check_bank",
     "check_campaign",
+    "cohort_scheme",
     "completeness",
     "completeness_parts",
     "concentration",
     "design_campaign",
+    "did",
+    "draw_balance",
     "draw_basis",
     "draw_completeness",
     "draw_completeness_by",
+    "draw_effects",
     "draw_lift",
     "draw_lorenz",
     "draw_migration",
     "draw_near_threshold",
+    "draw_payoff",
     "draw_penetration",
+    "draw_permutation",
+    "draw_power",
     "draw_projection",
     "draw_tiers",
+    "draw_uplift_curve",
     "duplicate_candidates",
     "effect",
     "format_interval",
@@ -127,6 +149,7 @@ __all__ = [
     "monthly_panels",
     "months_before",
     "near_threshold",
+    "observed_effect",
     "open_bank",
     "other_assignments",
     "pareto_tail",
