@@ -29,6 +29,7 @@ from .customers.values import markov_value
 from .campaigns.adjustments import adjust
 from .campaigns.allocations import Assignment, assign
 from .campaigns.clusters import permutation_distribution
+from .campaigns.comparisons import compare_curves
 from .campaigns.curves import UpliftCurve, uplift_curve
 from .campaigns.designs import CampaignDesign, design_campaign
 from .campaigns.effects import effect
@@ -106,6 +107,7 @@ __all__ = [
     "check_bank",
     "check_campaign",
     "cohort_scheme",
+    "compare_curves",
     "completeness",
     "completeness_parts",
     "concentration",

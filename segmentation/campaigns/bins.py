@@ -17,8 +17,6 @@ __all__ = ["Head", "ScoreCells", "falling", "read_head", "scan_cells"]
 
 HEAD = 50_000
 """Rows from whose scores the cells are cut, and whose median outcome is the rough centre."""
-FINER = 32
-"""Cells a bin that was asked for: to tell more scores apart costs next to nothing."""
 SCANS = 5
 """So often at most, where the head of the data says little of the rest (they are sorted)."""
 
@@ -69,8 +67,10 @@ def read_head(scored: Scored) -> Head:
     return Head(tuple(values[:-1]), centre)
 
 
-def scan_cells(scored: Scored, bins: int, head: Head, finer: int = FINER) -> ScoreCells:
-    """Sum by cell; again with better cells, where one that mixes scores has more than 1/bins.
+def scan_cells(scored: Scored, head: Head, cells: int, most: float) -> ScoreCells:
+    """Sum by about so many cells of each score.
+
+    Again with better cells, where one of different scores has more than `most` of the customers.
 
     Raises
     ------
@@ -79,11 +79,11 @@ def scan_cells(scored: Scored, bins: int, head: Head, finer: int = FINER) -> Sco
     """
     known = [(score, score, np.ones(len(score))) for score in head.scores]
     for _ in range(SCANS):
-        cuts = [pieces(*part, finer * bins) for part in known]
+        cuts = [pieces(*part, cells) for part in known]
         found = _sums(scored, cuts, head.centre)
         known = [_known(found, place) for place in range(len(cuts))]
-        most = [np.max(n[low < high], initial=0.0) for low, high, n in known]
-        if max(most) * bins <= found.n.sum():
+        largest = [np.max(n[low < high], initial=0.0) for low, high, n in known]
+        if max(largest) <= most * found.n.sum():
             break
     return found
 
@@ -156,20 +156,8 @@ def _read(scored: Scored, table: Any, sizes: list[int], centre: float) -> ScoreC
     return ScoreCells(cells, treated, column("n"), sums, squares, lows, highs, codes, centre)
 
 
-def falling(cells: ScoreCells, place: int) -> tuple[ScoreCells, Whole]:
-    """Order cells by one score, the highest first; and the first row of each of its cells."""
+def falling(cells: ScoreCells, place: int) -> tuple[Whole, Whole]:
+    """Rows in the order of one score, the highest first; where each of its cells begins there."""
     order = np.argsort(-cells.cells[:, place], kind="stable")
-    cluster = None if cells.cluster is None else cells.cluster[order]
-    ordered = ScoreCells(
-        cells.cells[order],
-        cells.treated[order],
-        cells.n[order],
-        cells.sums[order],
-        cells.squares[order],
-        cells.lows[order],
-        cells.highs[order],
-        cluster,
-        cells.centre,
-    )
-    number = ordered.cells[:, place]
-    return ordered, np.flatnonzero(np.append(True, number[1:] != number[:-1]))
+    number = cells.cells[order, place]
+    return order, np.flatnonzero(np.append(True, number[1:] != number[:-1]))

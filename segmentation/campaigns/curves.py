@@ -7,38 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from segmentation.campaigns.bins import ScoreCells, falling, read_head, scan_cells
+from segmentation.campaigns.deviations import Deviations, slices
 from segmentation.campaigns.estimates import critical_value
 from segmentation.campaigns.gains import gain_table
-from segmentation.campaigns.rankings import (
-    MEASURES,
-    Deviations,
-    Influence,
-    Ranks,
-    Whole,
-    deviations,
-    of_cells,
-    slices,
-    spread,
-)
-from segmentation.campaigns.scores import (
-    Customers,
-    Floats,
-    Scored,
-    collect_customers,
-    enter_scores,
-)
-from segmentation.data.errors import TableError
+from segmentation.campaigns.orders import ranked_customers
+from segmentation.campaigns.rankings import MEASURES, Influence, Ranks, spread
+from segmentation.campaigns.scores import enter_scores
 
-__all__ = ["UpliftCurve", "uplift_curve"]
+__all__ = ["UpliftCurve", "check_arguments", "inference", "uplift_curve"]
 
 POINTS = 1000
 """Rows of the table of an exact curve, at most."""
-FEW = 1000
-"""Scores, if no more of them are in the head of the data, are counted in the engine."""
 CLUSTERS = 10
 """With fewer clusters in an arm an interval is not to be trusted."""
 
@@ -154,8 +135,9 @@ def uplift_curve(
     score : str
         Column to rank by, highest first; only the order matters. **It must be held out**: not
         learnt from the outcomes of these customers. A score that was ranks them by their noise,
-        and seems to find heterogeneity where there is none. Scores that `learn` marks as such are
-        refused; of others nobody can know.
+        and seems to find heterogeneity where there is none. `learn` gives only scores that may be
+        judged. A pandas column marked ``attrs["in_sample"] = True``, or named in the frame's
+        ``attrs["in_sample_scores"]``, is refused; of others nobody can know.
     outcome : str
         Column of numbers or flags; money may be negative.
     arm, control, treated
@@ -169,8 +151,8 @@ def uplift_curve(
         and bin comes back from the engine.
     bins : int, optional
         By default the curve is exact: scores and outcomes of all customers come into memory
-        (about 70 bytes a customer at most), unless the scores are few. With `bins`, customers are
-        summed in the engine in one scan, in about 16 times as many cells, all of which are used;
+        (about 50 bytes a customer), unless the scores are few. With `bins`, customers are
+        summed in the engine in one scan, in about 32 times as many cells, all of which are used;
         `bins` is the number of rows of `table`. Another scan follows if one cell of different
         scores has more than 1/bins of the customers.
     alpha : float
@@ -209,7 +191,7 @@ def uplift_curve(
     score 0 .1 .2 .3 .4 in each arm: (1) causalml 0.124, the mean of its curve above the diagonal,
     by (2) 0.062 divided by the final gain; (3) scikit-uplift 0.133, the area above the diagonal by
     that of a perfect model, or (4) 0.25 without negative effects in it; (5) here, as in grf's
-    `rank_average_treatment_effect`, 0.06 in units of the outcome per customer, which can be
+    `rank_average_treatment_effect`, 0.04 in units of the outcome per customer, which can be
     compared between campaigns. It grows with the effect, and is not divided by anything.
 
     To choose among several scores see `compare_curves`: the best of many looks good by chance.
@@ -233,10 +215,10 @@ def uplift_curve(
     >>> curve.table[["share", "score", "gain"]].round(3).head(2).to_dict("list")
     {'share': [0.2, 0.4], 'score': [0.4, 0.3], 'gain': [0.0, 0.2]}
     """
-    _check(share, bins, known_share)
+    check_arguments(share, bins, known_share)
     critical_value(alpha)
     scored = enter_scores(data, [score], outcome, arm, control, treated, cluster)
-    rows, ranked, scores, losses = _ranked(scored, share, bins)
+    rows, ranked, scores, losses = ranked_customers(scored, share, bins)
     notes = _notes(rows, ranked)
     found: dict[str, Any] = {}
     for measure in MEASURES:
@@ -268,7 +250,8 @@ def uplift_curve(
     )
 
 
-def _check(share: float | None, bins: int | None, known_share: bool) -> None:
+def check_arguments(share: float | None, bins: int | None, known_share: bool) -> None:
+    """Raise a ValueError if one of the arguments is out of range."""
     if share is not None and not 0 < share < 1:
         raise ValueError("share: the share of treatment lies between 0 and 1")
     if share is not None and not known_share:
@@ -290,84 +273,6 @@ def inference(
         p = float(2 * stats.t.sf(abs(value) / se, df))
     found = {"": value, "_se": se, "_low": value - reach, "_high": value + reach, "_p": p}
     return {name + ending: part for ending, part in found.items()}
-
-
-def _ranked(
-    scored: Scored, share: float | None, bins: int | None
-) -> tuple[Deviations, Ranks, Floats, tuple[float, float, float]]:
-    """Deviations, ranks, lowest score by rank, and the losses of binning."""
-    head = read_head(scored)
-    if bins is not None:
-        return _from_cells(scan_cells(scored, bins, head), share)
-    if 0 < len(np.unique(head.scores[0])) <= FEW:
-        cells = scan_cells(scored, FEW, head)
-        if (cells.lows == cells.highs).all():
-            return _from_cells(cells, share)
-    customers = collect_customers(scored)
-    two_each(customers.treated, None)
-    customers, starts, scores = _in_order(customers)
-    rows = deviations(customers, share)
-    return rows, Ranks(rows.sums, None, starts), scores, (0.0, 0.0, 0.0)
-
-
-def _in_order(customers: Customers) -> tuple[Customers, Whole | None, Floats]:
-    """Customers by their score, the highest first; first of each score, and the scores."""
-    order = np.argsort(customers.scores[0])[::-1]
-    score = customers.scores[0][order]
-    cluster = None if customers.cluster is None else customers.cluster[order]
-    customers = Customers((), customers.y[order], customers.treated[order], cluster)
-    del order
-    new = score[1:] != score[:-1]
-    if new.all():
-        return customers, None, score
-    starts = np.flatnonzero(np.append(True, new))
-    return customers, starts, score[starts]
-
-
-def _from_cells(
-    cells: ScoreCells, share: float | None
-) -> tuple[Deviations, Ranks, Floats, tuple[float, float, float]]:
-    two_each(cells.treated, cells.n)
-    cells, starts = falling(cells, 0)
-    rows = of_cells(cells, share)
-    ranked = Ranks(rows.sums, rows.n, starts)
-    low = np.minimum.reduceat(cells.lows[:, 0], starts)
-    mixed = low < np.maximum.reduceat(cells.highs[:, 0], starts)
-    return rows, ranked, low, losses(rows, starts, mixed)
-
-
-def losses(
-    rows: Deviations, starts: Whole, mixed: npt.NDArray[np.bool_]
-) -> tuple[float, float, float]:
-    """Bounds of what groups of different scores change, and the largest such group's share.
-
-    In a group that takes up the ranks a to b the exact curve adds ``Σ (g − ḡ)(h − h̄)/N``, which is
-    at most ``√(Σ(g − ḡ)²·Σ(h − h̄)²)/N`` by Cauchy and Schwarz. Per customer h = −u varies by
-    (b − a)²/12, and −ln u by at most 1 and at most (b − a)²/(12ab).
-    """
-    assert rows.n is not None
-    assert rows.squares is not None
-    total = rows.total
-    n, sums, squares = (np.add.reduceat(x, starts) for x in (rows.n, rows.sums, rows.squares))
-    apart = np.sqrt(np.maximum(squares - sums**2 / n, 0.0) * n) / total
-    apart = np.where(mixed, apart, 0.0)
-    b = np.cumsum(n) / total
-    a = b - n / total
-    with np.errstate(divide="ignore"):
-        logs = np.minimum(1.0, (b - a) ** 2 / (12 * np.maximum(a, 0.0) * b))
-    largest = float(np.max(n[mixed], initial=0.0) / total)
-    return float(apart @ (b - a)) / math.sqrt(12), float(apart @ np.sqrt(logs)), largest
-
-
-def two_each(treated: npt.NDArray[np.bool_], n: Floats | None) -> None:
-    """Raise if an arm has fewer than two complete cases."""
-    for arm in (treated, ~treated):
-        if (arm.sum() if n is None else n[arm].sum()) < 2:
-            raise TableError(
-                "data",
-                "each arm has at least two customers with score and outcome",
-                "Fill what is missing, or compare other arms.",
-            )
 
 
 def _effect_spread(rows: Deviations) -> tuple[float, float]:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from segmentation.campaigns.deviations import Deviations, Whole
 from segmentation.campaigns.estimates import critical_value
-from segmentation.campaigns.rankings import Deviations, Ranks, Whole
+from segmentation.campaigns.rankings import Ranks
 from segmentation.campaigns.scores import Floats
 
 __all__ = ["COLUMNS", "gain_table"]
@@ -67,15 +68,20 @@ def gain_table(
     cut = Psi(1 / share - 1, -toc / share, none - 1, none)
     toc_se = _se(rows, bins, cut, known_share)
     gain_se = _se(rows, bins, Psi(none + 1, rows.effect - gain, none, -gain), known_share)
-    within = np.maximum(bins.squares - bins.sums**2 / np.maximum(bins.n, 1), 0.0).sum(axis=0)
+    squares, sums = bins.squares.sum(axis=0), bins.sums.sum(axis=0)
+    if known_share:
+        within = squares - sums**2 / n
+    else:
+        within = squares - (bins.sums**2 / np.maximum(bins.n, 1)).sum(axis=0)
+    within = np.maximum(within, 0.0) / np.maximum(n - 1, 1)
     critical = critical_value(alpha, df) if df > 0 else math.nan
     columns = {
         "share": share,
         "score": scores[last],
         "n_control": bins.n[0].astype(np.int64),
         "n_treated": bins.n[1].astype(np.int64),
-        "uplift": rows.effect + bins.sums.sum(axis=0) / n,
-        "uplift_se": np.where((bins.n > 1).all(axis=0), np.sqrt(within) / n, np.nan),
+        "uplift": rows.effect + sums / n,
+        "uplift_se": np.where((bins.n > 1).all(axis=0), np.sqrt(within / n), np.nan),
         **_interval("toc", toc, toc_se, critical),
         **_interval("gain", gain, gain_se, critical),
     }

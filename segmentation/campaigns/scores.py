@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -23,8 +22,7 @@ IN_SAMPLE = "in_sample_scores"
 """In the `attrs` of a pandas frame: columns of scores of customers from whom they were learnt."""
 
 
-@dataclass(frozen=True)
-class Scored:
+class Scored(NamedTuple):
     """Two arms of a trial in their engine: columns s0, s1, …, y, t (1 if treated) and c (cluster).
 
     Attributes
@@ -50,8 +48,7 @@ class Scored:
     clustered: bool
 
 
-@dataclass(frozen=True)
-class Customers:
+class Customers(NamedTuple):
     """Complete cases of two arms in memory: one row a customer, without identifier."""
 
     scores: tuple[Floats, ...]
