@@ -23,7 +23,7 @@ def texts_and_numbers(schema: Any, names: Sequence[str]) -> tuple[list[str], lis
 
 
 def confounder_matrix(
-    cells: pd.DataFrame, names: Sequence[str], table: str = "data"
+    cells: pd.DataFrame, weight: Any, names: Sequence[str], table: str = "data"
 ) -> tuple[Matrix, list[str]]:
     """Return the constant and the covariates as columns of a regression.
 
@@ -34,7 +34,9 @@ def confounder_matrix(
     Parameters
     ----------
     cells : DataFrame
-        With the covariates, and `n` customers a row.
+        With the covariates.
+    weight : array (rows,)
+        Customers of each row.
     names : sequence of str
         The covariates.
 
@@ -50,7 +52,6 @@ def confounder_matrix(
     TableError
         If a covariate is infinite or tells nothing beside those before it.
     """
-    weight = cells["n"].to_numpy(float)
     columns, sources = [np.ones(len(cells))], [""]
     for name in names:
         for column in _columns(cells[name], weight, table):

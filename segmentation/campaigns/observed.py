@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -12,56 +10,14 @@ import numpy as np
 import pandas as pd
 
 from segmentation.campaigns.arms import Trial, enter_trial
-from segmentation.campaigns.confounders import confounder_matrix, texts_and_numbers
-from segmentation.campaigns.estimates import (
-    COLUMNS,
-    Estimate,
-    critical_value,
-    estimate_table,
-    relative_change,
-)
-from segmentation.campaigns.influences import (
-    Cells,
-    Influence,
-    adjusted,
-    covariance,
-    difference,
-    mean_of_control,
-)
-from segmentation.campaigns.propensities import (
-    LINKS,
-    Overlap,
-    arm_weights,
-    fit_propensity,
-    kept,
-    overlap,
-)
+from segmentation.campaigns.confounders import texts_and_numbers
+from segmentation.campaigns.estimates import critical_value, estimate_table
+from segmentation.campaigns.judgements import ESTIMANDS, METHODS, OVERLAP, Question, compare
+from segmentation.campaigns.propensities import LINKS
 from segmentation.data.engines import collect, enter
 from segmentation.data.errors import TableError
 
-__all__ = ["OVERLAP", "observed_effect"]
-
-METHODS = {"aipw": "AIPW", "ipw": "IPW", "regression": "Regression"}
-ESTIMANDS = {"ate": "ATE", "att": "ATT", "atc": "ATC"}
-OVERLAP = ("overlap_min", "overlap_max", "max_weight", "ess", "trimmed", "dropped")
-"""Columns that `observed_effect` has beside those of every table of estimates."""
-
-UNADJUSTED = "Welch, not causal"
-POOR, FEW = ", poor overlap", ", few clusters"
-SMALL = 10
-"""Clusters below which, in an arm, standard errors are not to be believed."""
-
-
-@dataclass(frozen=True)
-class _Question:
-    outcome: str
-    method: str
-    estimand: str
-    trim: float | str | None
-    link: str
-    alpha: float
-    covariates: tuple[str, ...]
-    propensity: tuple[str, ...]
+__all__ = ["observed_effect"]
 
 
 def observed_effect(
@@ -131,7 +87,7 @@ def observed_effect(
         `max_weight` (largest share of the weight of its arm that one customer bears),
         `ess` (effective number of customers ``(Σw)²/Σw²`` of the arm where it is least),
         `trimmed` (customers left out by `trim`) and `dropped` (without an outcome).
-        `method` says "poor overlap" where `ess` is below 30 or a tenth of its arm, and
+        `method` says "poor overlap" where `ess` is below 30 or `max_weight` above .05, and
         "few clusters" where an arm has less than 10: such rows prove little.
 
     Raises
@@ -171,18 +127,19 @@ def observed_effect(
     >>> table["method"].tolist(), table["estimate"].round(3).abs().tolist()
     (['Welch, not causal', 'AIPW, ATE'], [0.667, 0.0])
     """
-    question = _question(
+    question = ask(
         outcome, method, estimand, trim, link, alpha, covariates, propensity or covariates
     )
     names = tuple(dict.fromkeys((*question.covariates, *question.propensity)))
     trial, texts = _enter(data, outcome, arm, control, names, cluster)
     arms = trial.treated if treated is None else _chosen(trial, treated)
-    cells = _cells(trial, outcome, names, texts, cluster)
+    cells, sums = _cells(trial, outcome, names, texts, cluster)
     estimates, extra = [], []
     for text in arms:
-        pair = cells[cells[arm].isin([trial.control, text])].reset_index(drop=True)
+        both = cells[arm].isin([trial.control, text])
+        pair = cells[both].reset_index(drop=True), sums[both].reset_index(drop=True)
         counted = trial.counts[text] + trial.counts[trial.control]
-        for estimate, more in _rows(pair, question, trial, text, cluster, counted):
+        for estimate, more in compare(*pair, question, trial, text, cluster, counted):
             estimates.append(estimate)
             extra.append(more)
     return pd.concat(
@@ -190,7 +147,7 @@ def observed_effect(
     )
 
 
-def _question(
+def ask(
     outcome: str,
     method: str,
     estimand: str,
@@ -199,7 +156,7 @@ def _question(
     alpha: float,
     covariates: Sequence[str],
     propensity: Sequence[str],
-) -> _Question:
+) -> Question:
     for name, value, known in (
         ("method", method, METHODS),
         ("estimand", estimand, ESTIMANDS),
@@ -210,7 +167,7 @@ def _question(
     if isinstance(covariates, str) or not len(covariates):
         raise ValueError("covariates: a list of columns, and at least one")
     critical_value(alpha)
-    return _Question(
+    return Question(
         outcome, method, estimand, trim, link, alpha, tuple(covariates), tuple(propensity)
     )
 
@@ -244,157 +201,30 @@ def _chosen(trial: Trial, treated: Any) -> list[str]:
 
 def _cells(
     trial: Trial, outcome: str, names: tuple[str, ...], texts: list[str], cluster: str | None
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Count customers of equal arm, covariates and cluster: who they are, and n mean squares."""
     keys = [trial.arm, *names, *([cluster] if cluster else [])]
     levels = [*texts, *([cluster] if cluster else [])]
-    rows = trial.rows.filter(~nw.col(outcome).is_null())
-    if levels:
-        rows = rows.with_columns(nw.col(*levels).cast(nw.String))
-    y = nw.col(outcome)
-    cells = collect(
-        rows.group_by(*keys).agg(
-            nw.len().alias("__n"), y.mean().alias("__mean"), y.var(ddof=1).alias("__var")
+    rows = trial.rows.filter(~nw.col(outcome).is_null()).select(
+        nw.col(outcome).alias("y"),
+        *(
+            (nw.col(key).cast(nw.String) if key in levels else nw.col(key)).alias(f"k{i}")
+            for i, key in enumerate(keys)
+        ),
+    )
+    own = [f"k{i}" for i in range(len(keys))]
+    y = nw.col("y")
+    found = collect(
+        rows.group_by(*own).agg(
+            nw.len().alias("n"), y.mean().alias("mean"), y.var(ddof=1).alias("variance")
         )
-    )
-    if len(cells) and not np.isfinite(cells["__mean"]).all():
+    ).sort_values(own, ignore_index=True)
+    if not np.isfinite(found["mean"].to_numpy(float)).all():
         raise TableError("data", "the outcome is finite", "Leave out what is not.", outcome)
+    cells = found[own].set_axis(keys, axis=1)
     if cluster and cells[cluster].isna().any():
-        missing = int(cells.loc[cells[cluster].isna(), "__n"].sum())
+        missing = int(found.loc[cells[cluster].isna(), "n"].sum())
         raise TableError("data", "every customer has a cluster", "Fill it.", cluster, missing)
-    squares = (cells["__var"].astype(float) * (cells["__n"] - 1)).where(cells["__n"] > 1, 0.0)
-    cells = cells.assign(n=cells["__n"].astype(float), mean=cells["__mean"], squares=squares)
-    return cells.sort_values(keys, ignore_index=True)
-
-
-def _rows(
-    pair: pd.DataFrame,
-    question: _Question,
-    trial: Trial,
-    text: str,
-    cluster: str | None,
-    counted: int,
-) -> list[tuple[Estimate, list[float]]]:
-    treated = (pair[trial.arm] == text).to_numpy(float)
-    n = pair["n"].to_numpy(float)
-    for name, inside in (("control", 1 - treated), ("treated", treated)):
-        if (n * inside).sum() < 2:
-            raise TableError(
-                "data",
-                f"at least two customers of the {name} arm have an outcome",
-                "Pass more of them.",
-                question.outcome,
-            )
-    design, sources = confounder_matrix(pair, question.covariates)
-    other = design
-    if question.propensity != question.covariates:
-        other, _ = confounder_matrix(pair, question.propensity)
-    code = pd.factorize(pair[cluster])[0] if cluster else None
-    cells = Cells(
-        n,
-        pair["mean"].to_numpy(float),
-        pair["squares"].to_numpy(float),
-        treated,
-        design,
-        sources,
-        code,
-    )
-    chance = fit_propensity(other, treated, n, question.link)
-    keep = kept(chance.chance, n, question.trim, question.estimand)
-    for inside in (treated, 1 - treated):
-        if (n * keep * inside).sum() < 2:
-            raise TableError(
-                "data", "trimming leaves customers in both arms", "Trim less, or not.", trial.arm
-            )
-    up, down, *_ = arm_weights(chance, treated, question.estimand)
-    found = overlap(chance.chance, n, (up * keep, down * keep))
-    few = _few(cells)
-    label = ", ".join((METHODS[question.method], ESTIMANDS[question.estimand]))
-    label += (POOR if found.poor else "") + (FEW if few else "")
-    effect = adjusted(cells, chance, keep, question.method, question.estimand)
-    dropped = float(counted - n.sum())
-    plain = _estimate(cells, difference(cells), np.ones(len(n)), question, trial, text)
-    better = _estimate(cells, effect, keep, question, trial, text, label)
-    trimmed = float((n * ~keep).sum())
-    return [
-        (plain, [math.nan, math.nan, math.nan, math.nan, 0.0, dropped]),
-        (better, [*_shown(found), trimmed, dropped]),
-    ]
-
-
-def _shown(found: Overlap) -> list[float]:
-    return [found.low, found.high, found.max_weight, found.ess]
-
-
-def _few(cells: Cells) -> bool:
-    if cells.cluster is None:
-        return False
-    arms = (np.unique(cells.cluster[cells.treated == arm]) for arm in (0, 1))
-    return min(len(found) for found in arms) < SMALL
-
-
-def _estimate(
-    cells: Cells,
-    effect: Influence,
-    keep: Any,
-    question: _Question,
-    trial: Trial,
-    text: str,
-    label: str | None = None,
-) -> Estimate:
-    """Put an influence into the form of every estimate; without a label, by Welch."""
-    low = mean_of_control(cells)
-    variance, below = covariance(cells, effect, effect), covariance(cells, low, low)
-    shared = covariance(cells, effect, low)
-    df = math.inf
-    if cells.cluster is not None:
-        df = float(cells.cluster.max())
-    elif label is None:
-        variance, below, df = _welch(cells)
-        shared = -below
-    se = math.sqrt(variance) if variance >= 0 else math.nan
-    critical = critical_value(question.alpha, df) if df > 0 else math.nan
-    relative = relative_change(effect.estimate, variance, low.estimate, below, shared, critical)
-    n = cells.n * keep
-    return Estimate(
-        arm=trial.labels[text],
-        outcome=question.outcome,
-        estimate=effect.estimate,
-        se=se,
-        low=effect.estimate - critical * se,
-        high=effect.estimate + critical * se,
-        p=_p_value(effect.estimate, se, df),
-        relative=relative[0],
-        relative_low=relative[1],
-        relative_high=relative[2],
-        n_control=round((n * (1 - cells.treated)).sum()),
-        n_treated=round((n * cells.treated).sum()),
-        method=UNADJUSTED + (FEW if _few(cells) else "") if label is None else label,
-    )
-
-
-def _welch(cells: Cells) -> tuple[float, float, float]:
-    """Variances of the difference and of the mean of control, and Satterthwaite's df."""
-    parts, dfs = [], []
-    for arm in (cells.treated, 1 - cells.treated):
-        n = (cells.n * arm).sum()
-        mean = (cells.n * arm * cells.mean).sum() / n
-        squares = (arm * (cells.squares + cells.n * (cells.mean - mean) ** 2)).sum()
-        parts.append(squares / (n - 1) / n)
-        dfs.append(n - 1)
-    total = sum(parts)
-    spread = sum(part**2 / df for part, df in zip(parts, dfs, strict=True))
-    return total, parts[1], total**2 / spread if spread > 0 else math.inf
-
-
-def _p_value(estimate: float, se: float, df: float) -> float:
-    from scipy import stats
-
-    if math.isnan(se) or df <= 0:
-        return math.nan
-    if se == 0:
-        return 1.0 if estimate == 0 else 0.0
-    ratio = abs(estimate) / se
-    return float(2 * (stats.norm.sf(ratio) if math.isinf(df) else stats.t.sf(ratio, df)))
-
-
-assert not set(OVERLAP) & set(COLUMNS)
+    n = found["n"].astype(float)
+    squares = (found["variance"].astype(float) * (n - 1)).where(n > 1, 0.0)
+    return cells, pd.DataFrame({"n": n, "mean": found["mean"], "squares": squares})

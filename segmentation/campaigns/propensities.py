@@ -138,7 +138,7 @@ class Overlap:
     ess : float
         Effective number of customers ``(Σw)²/Σw²`` of the arm where it is least.
     poor : bool
-        Whether that is fewer than 30, or less than a tenth of the arm.
+        Whether that is fewer than 30, or one customer bears more than a twentieth.
     """
 
     low: float
@@ -150,13 +150,12 @@ class Overlap:
 
 def overlap(chance: Any, n: Any, weights: tuple[Any, Any]) -> Overlap:
     """Return the overlap of two arms with these weights, one row standing for `n` customers."""
-    largest, sizes, shares = 0.0, [], []
+    largest, sizes = 0.0, []
     for weight in weights:
         total = (n * weight).sum()
         largest = max(largest, float(weight.max() / total))
         sizes.append(float(total**2 / (n * weight**2).sum()))
-        shares.append(sizes[-1] / n[weight > 0].sum())
     ess = min(sizes)
     used = n * (weights[0] + weights[1]) > 0
     low, high = float(chance[used].min()), float(chance[used].max())
-    return Overlap(low, high, largest, ess, ess < 30 or min(shares) < 0.1)
+    return Overlap(low, high, largest, ess, ess < 30 or largest > 0.05)

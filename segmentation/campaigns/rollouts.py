@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segmentation.campaigns.cautions import (
+    ALWAYS_NOTE,
+    FEW_NOTE,
+    GAPS_NOTE,
+    LONE_NOTE,
+    MANY_NOTE,
+    MIXED_NOTE,
+)
 from segmentation.campaigns.estimates import critical_value
 from segmentation.campaigns.relabelings import Relabelings, permutable
 from segmentation.campaigns.spreads import FEW, Mean, spread
 from segmentation.campaigns.timelines import NEVER, Timeline, read_timeline
 from segmentation.campaigns.timetables import (
     all_sides,
+    count,
     cut,
     led,
     permuted,
@@ -31,25 +40,6 @@ UNITS = 1000
 """Units up to which each is taken as a cluster of its own, if few of them are treated."""
 
 USUAL, PERMUTED = "Callaway & Sant'Anna, t", "Callaway & Sant'Anna, permutation"
-FEW_NOTE = (
-    "Fewer than ten clusters are treated or not, or they differ much in size: standard errors are "
-    "not to be relied on. The mean effect and the trend before are tested by permutation of the "
-    "first treated periods over clusters; elsewhere the degrees of freedom are those of the "
-    "smallest group."
-)
-MIXED_NOTE = (
-    "Fewer than ten clusters, of which some hold units first treated at different times: standard "
-    "errors are not to be relied on, and there is no permutation to put in their place."
-)
-MANY_NOTE = (
-    "Few units are treated beside many that are not: standard errors are not to be relied on. "
-    "Give the cluster in which the roll-out was decided."
-)
-LONE_NOTE = "Where one cluster alone is compared, no standard error can be told."
-ALWAYS_NOTE = "Units treated from the first period on tell of no change, and are left out."
-GAPS_NOTE = (
-    "Some units lack periods: each comparison takes those that have an outcome in both of its own."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,18 +301,6 @@ def tabulate(
         group=led(group, "group", [line.label(g) for g in cohorts]),
         calendar=led(calendar, "time", [line.label(t) for t in times]),
         pretrend=trend,
-        counts=_counts(line, gaps, always, clustered),
+        counts=count(line, gaps, always, clustered),
         notes=tuple(notes),
     )
-
-
-def _counts(line: Timeline, gaps: Any, always: int, clustered: bool) -> pd.DataFrame:
-    numbers = {
-        "units": line.n.sum(),
-        "clusters": line.cluster.max() + 1 if clustered else line.n.sum(),
-        "never": line.n[(line.first == NEVER) | (line.first > line.times[-1])].sum(),
-        "always_treated": always,
-        "incomplete": line.n[gaps].sum(),
-        "rows_dropped": line.dropped,
-    }
-    return pd.DataFrame({name: [round(float(number))] for name, number in numbers.items()})

@@ -13,10 +13,10 @@ import pandas as pd
 from segmentation.campaigns.estimates import critical_value
 from segmentation.campaigns.relabelings import Relabelings
 from segmentation.campaigns.spreads import Spread, cluster_counts
-from segmentation.campaigns.timelines import Timeline
+from segmentation.campaigns.timelines import NEVER, Timeline
 from segmentation.campaigns.trends import Change
 
-__all__ = ["all_sides", "cut", "led", "permuted", "pretrend", "sides", "with_bases"]
+__all__ = ["all_sides", "count", "cut", "led", "permuted", "pretrend", "sides", "with_bases"]
 
 NUMBERS = ("estimate", "se", "low", "high", "p")
 SIDES = ("n_treated", "n_control", "clusters_treated", "clusters_control")
@@ -120,3 +120,16 @@ def permuted(draws: Relabelings, before: list[int]) -> pd.DataFrame:
 def _test(statistic: float, q: int, residual: float, p: float, method: str) -> pd.DataFrame:
     columns = ["statistic", "df", "df_residual", "p", "method"]
     return pd.DataFrame([[statistic, q, residual, p, method]], columns=columns)
+
+
+def count(line: Timeline, gaps: Any, always: int, clustered: bool) -> pd.DataFrame:
+    """Count who was compared, and who was not."""
+    numbers = {
+        "units": line.n.sum(),
+        "clusters": line.cluster.max() + 1 if clustered else line.n.sum(),
+        "never": line.n[(line.first == NEVER) | (line.first > line.times[-1])].sum(),
+        "always_treated": always,
+        "incomplete": line.n[gaps].sum(),
+        "rows_dropped": line.dropped,
+    }
+    return pd.DataFrame({name: [round(float(number))] for name, number in numbers.items()})

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import segmentation.campaigns.rollouts as rollouts
+from segmentation.campaigns import cautions, rollouts
 from segmentation.campaigns.relabelings import Relabelings
 from segmentation.campaigns.rollouts import did
 from segmentation.campaigns.timelines import Timeline, read_timeline
@@ -224,7 +224,7 @@ def test_every_table_follows_its_definition(control, base, clustered):
         assert row["low"] < row["estimate"] < row["high"]
         assert (row["p"] < 0.05) == (row["low"] > 0 or row["high"] < 0)
     assert found.counts["incomplete"].item() > 0
-    assert rollouts.GAPS_NOTE in found.notes
+    assert cautions.GAPS_NOTE in found.notes
 
 
 def test_engines_agree_and_the_order_of_rows_is_nothing(to_engine):
@@ -371,7 +371,7 @@ def test_the_interval_of_a_permutation_holds_what_it_does_not_reject():
     found = did(frame, "y", "customer_id", "t", "first", "branch")
     row = found.simple.iloc[0]
     assert row["method"] == rollouts.PERMUTED
-    assert rollouts.FEW_NOTE in found.notes
+    assert cautions.FEW_NOTE in found.notes
 
     def p_value(shift):
         treated = (frame["first"] > 0) & (frame["t"] >= frame["first"])
@@ -415,7 +415,7 @@ def test_too_few_branches_bound_nothing():
     assert row["p"] == 1.0 or row["p"] == 0.5
     assert (row["low"], row["high"]) == (-np.inf, np.inf)
     assert np.isnan(row["se"])
-    assert rollouts.LONE_NOTE in found.notes
+    assert cautions.LONE_NOTE in found.notes
 
 
 def test_clusters_of_several_groups_are_not_permuted():
@@ -423,7 +423,7 @@ def test_clusters_of_several_groups_are_not_permuted():
     frame["first"] = np.array([0, 3, 4])[frame["customer_id"] % 3]
     found = did(frame, "y", "customer_id", "t", "first", "branch")
     assert found.simple["method"].item() == rollouts.USUAL
-    assert rollouts.MIXED_NOTE in found.notes
+    assert cautions.MIXED_NOTE in found.notes
     assert np.isnan(found.pretrend["p"].item())
 
 
@@ -431,7 +431,7 @@ def test_few_treated_customers_of_many():
     frame = panel(branches=300, size=4, gaps=0.0)
     few = frame["customer_id"] < 5
     found = did(frame.assign(first=np.where(few, 3, 0)), "y", "customer_id", "t", "first")
-    assert found.notes == (rollouts.MANY_NOTE,)
+    assert found.notes == (cautions.MANY_NOTE,)
     assert found.counts["clusters"].item() == 1200
 
 
@@ -492,7 +492,7 @@ def test_always_treated_are_left_out_and_counted():
     always["branch"] += "x"
     found = did(pd.concat([frame, always]), "y", "customer_id", "t", "first", "branch")
     assert found.counts["always_treated"].item() == 15
-    assert rollouts.ALWAYS_NOTE in found.notes
+    assert cautions.ALWAYS_NOTE in found.notes
     np.testing.assert_allclose(found.group_time["estimate"], wanted.group_time["estimate"])
     np.testing.assert_allclose(found.group_time["se"], wanted.group_time["se"])
 
