@@ -223,6 +223,8 @@ def measure_rows(plan: Plan, rows: nw.LazyFrame[Any]) -> list[Batch]:
         columns = own_plan.measured(part)
         found = moments(ready.rows, (*columns, *ready.columns), by=plan.by)
         lacking = [name for name in columns if nulls.get(name)]
-        complete = ready.rows.filter(*(~nw.col(name).is_null() for name in lacking))
-        batches.append(Batch(own_plan, found, complete if lacking else ready.rows, ready.missing))
+        complete = ready.rows
+        if lacking:
+            complete = complete.filter(*(~nw.col(name).is_null() for name in lacking))
+        batches.append(Batch(own_plan, found, complete, ready.missing))
     return batches

@@ -44,10 +44,11 @@ def find_caps(
     """
     if not 0.5 < q < 1:
         raise ValueError("cap: a quantile lies between 0.5 and 1, such as 0.99")
-    known = nw.all_horizontal(*(~nw.col(name).is_null() for name in among), ignore_nulls=False)
     sides = []
     for k, name in enumerate(columns):
-        value = nw.when(known).then(nw.col(name)) if among else nw.col(name)
+        value = nw.col(name)
+        for other in among:
+            value = nw.when(~nw.col(other).is_null()).then(value)
         sides += [value.alias(f"h{k}"), (-value).alias(f"l{k}")]
     lazy = rows.select(*sides)
     names = [f"{side}{k}" for k in range(len(columns)) for side in "hl"]

@@ -24,8 +24,8 @@ SURE = 0.999
 GUARD = 1e-9
 """Distance of a leverage from 1 at which a row is fitted exactly and has no residual."""
 
-CELLS = 128
-"""Group × arm cells whose lines one scan holds."""
+GROUPS = 1000
+"""Groups whose lines one scan holds."""
 
 
 class Fit(NamedTuple):
@@ -40,8 +40,9 @@ class Fit(NamedTuple):
     centre : array (L,)
         Means of the covariates.
     slopes : array (K, L)
-    whiten : array (L, rank)
+    whiten : array (L, L)
         W with WW' the inverse of the covariates' sums of products: leverage is 1/n + |W'z|².
+        Its last L − rank columns are 0.
     residuals : array (K, K)
         Covariances of the residuals, over n − 1 − rank.
     """
@@ -71,10 +72,11 @@ def fit(n: int, means: Floats, products: Floats, outcomes: int) -> Fit:
     scale[scale == 0] = 1.0
     values, vectors = np.linalg.eigh(inner / np.outer(scale, scale))
     keep = values > COLLINEAR * max(float(values.max(initial=0.0)), 1e-300)
-    whiten = (vectors[:, keep] / np.sqrt(values[keep])) / scale[:, None]
+    rank = int(keep.sum())
+    whiten = np.zeros_like(inner)
+    whiten[:, :rank] = (vectors[:, keep] / np.sqrt(values[keep])) / scale[:, None]
     loads = across @ whiten
     slopes = loads @ whiten.T
-    rank = int(keep.sum())
     left = products[y, y] - loads @ loads.T
     spread = np.diag(products)[y]
     gone = np.diag(left) <= 1e-12 * spread
@@ -144,12 +146,10 @@ def sandwiches(
     """
     pairs = list(pairs)
     groups = sorted({each.group for each in wanted})
-    size = max(len({(each.group, each.arm) for each in wanted}) // max(len(groups), 1), 1)
-    step = max(CELLS // size, 1)
     found: dict[tuple[Any, str, str], Floats] = {}
-    for start in range(0, len(groups), step):
-        some = groups[start : start + step]
-        part = [each for each in wanted if each.group in some]
+    for start in range(0, len(groups), GROUPS):
+        some = groups[start : start + GROUPS]
+        part = [each for each in wanted if each.group in set(some)]
         within = rows
         if group is not None and len(some) < len(groups):
             within = rows.filter((nw.col(group) >= some[0]) & (nw.col(group) <= some[-1]))
@@ -175,20 +175,8 @@ def _scan(
     )
     turns = sorted({each.against for each in wanted})
     guard = any(_most(each.line, *reach) > SURE for each in wanted)
-    cells = {(each.group, each.arm): each.line for each in wanted}
     used = sorted({k for pair in pairs for k in pair})
-    columns = [
-        _by_cell(group, {cell: _residual(line, k) for cell, line in cells.items()}).alias(f"e{k}")
-        for k in used
-    ]
-    for j, against in enumerate(turns):
-        mine = {(each.group, each.arm): each for each in wanted if each.against == against}
-        weights = {cell: _weight(each, guard) for cell, each in mine.items()}
-        columns.append(_by_cell(group, weights).alias(f"w{j}"))
-        if guard:
-            exact = {cell: _exact(each) for cell, each in mine.items()}
-            columns.append(_by_cell(group, exact).alias(f"q{j}"))
-    rows = rows.with_columns(*columns)
+    rows = _weighted(rows, wanted, used, turns, guard)
     products = [
         (nw.col(f"w{j}") * nw.col(f"e{a}") * nw.col(f"e{b}")).alias(f"s{j}_{a}_{b}")
         for j in range(len(turns))
@@ -197,9 +185,8 @@ def _scan(
     names = [f"s{j}_{a}_{b}" for j in range(len(turns)) for a, b in pairs]
     names += [f"q{j}" for j in range(len(turns))] if guard else []
     own = [f"k{i}" for i in range(len(keys))]
-    sums = collect(
-        rows.with_columns(*products).group_by(*own).agg(*(nw.col(n).sum() for n in names))
-    )
+    rows = rows.with_columns(*products).group_by(*own).agg(*(nw.col(name).sum() for name in names))
+    sums = collect(rows)
     labels = sums[own].itertuples(index=False, name=None)
     places = {label: row for row, label in enumerate(labels)}
     values = {name: sums[name].to_numpy(dtype=float, na_value=0.0) for name in names}
@@ -224,69 +211,132 @@ def _most(line: Fit, lows: Floats, highs: Floats) -> float:
     return 1 / line.n + float(parts @ parts)
 
 
-def _linear(constant: float, names: Iterable[str], weights: Floats, centre: Floats) -> nw.Expr:
-    total: nw.Expr = nw.lit(constant)
-    for name, weight, middle in zip(names, weights.tolist(), centre.tolist(), strict=True):
-        if weight:
-            total = total + (nw.col(name) - middle) * weight
+Number = nw.Expr | float
+"""A coefficient of the row's cell: the same for all cells, or an expression."""
+
+
+def _sum(start: Number, weights: Iterable[Number], parts: Iterable[nw.Expr]) -> nw.Expr:
+    total = nw.lit(start) if isinstance(start, float) else start
+    for weight, part in zip(weights, parts, strict=True):
+        if not (isinstance(weight, float) and weight == 0):
+            total = part * weight + total
     return total
 
 
-def _names(line: Fit) -> list[str]:
-    return [f"x{i}" for i in range(len(line.centre))]
+def _leverage(first: Number, whiten: list[list[Number]], parts: list[nw.Expr]) -> nw.Expr:
+    """One less the leverage of the row."""
+    left = nw.lit(1.0) - first
+    for column in whiten:
+        if any(weight != 0.0 if isinstance(weight, float) else True for weight in column):
+            turned = _sum(0.0, column, parts)
+            left = left - turned * turned
+    return left
 
 
-def _residual(line: Fit, k: int) -> nw.Expr:
-    slope = _linear(0.0, _names(line), line.slopes[k], line.centre)
-    return (nw.col(f"y{k}") - float(line.means[k])) - slope
+def _weight(share: nw.Expr, left: nw.Expr) -> nw.Expr:
+    return share * share / left
 
 
-def _parts(each: Wanted) -> tuple[nw.Expr, nw.Expr]:
-    """Share c of the row in the mean, and 1 − h."""
-    line = each.line
-    turn = line.whiten @ (line.whiten.T @ (each.point - line.centre))
-    share = _linear(1 / line.n, _names(line), turn, line.centre)
-    left: nw.Expr = nw.lit(1 - 1 / line.n)
-    for column in line.whiten.T:
-        part = _linear(0.0, _names(line), column, line.centre)
-        left = left - part * part
-    return share, left
-
-
-def _weight(each: Wanted, guard: bool) -> nw.Expr:
-    share, left = _parts(each)
-    if not guard:
-        return share * share / left
+def _guarded(share: nw.Expr, left: nw.Expr) -> nw.Expr:
     free = left > GUARD
-    return (
-        nw.when(free).then(share * share / nw.when(free).then(left).otherwise(1.0)).otherwise(0.0)
-    )
+    below = nw.when(free).then(left).otherwise(1.0)
+    return nw.when(free).then(share * share / below).otherwise(0.0)
 
 
-def _exact(each: Wanted) -> nw.Expr:
-    share, left = _parts(each)
+def _exact(share: nw.Expr, left: nw.Expr) -> nw.Expr:
     return nw.when(left > GUARD).then(0.0).otherwise(share * share)
 
 
-def _by_cell(group: str | None, leaves: Mapping[tuple[Any, str], nw.Expr]) -> nw.Expr:
-    """The expression of the row's own cell; 0 in a cell that has none."""
-    last = "k0" if group is None else "k1"
-    if group is None:
-        return _choose(last, {arm: leaf for (_, arm), leaf in leaves.items()})
-    inner: dict[str, dict[str, nw.Expr]] = {}
-    for (label, arm), leaf in leaves.items():
-        inner.setdefault(label, {})[arm] = leaf
-    return _choose("k0", {label: _choose(last, arms) for label, arms in inner.items()})
+def _turn(each: Wanted) -> Floats:
+    """Coefficients of z in the share that a row has in the mean."""
+    return np.asarray(each.line.whiten @ (each.line.whiten.T @ (each.point - each.line.centre)))
 
 
-def _choose(column: str, leaves: Mapping[str, nw.Expr]) -> nw.Expr:
-    """Pick by halving the sorted keys, so that a row meets few comparisons."""
-    keys = sorted(leaves)
-    if len(keys) == 1:
-        return nw.when(nw.col(column) == keys[0]).then(leaves[keys[0]]).otherwise(0.0)
-    half = len(keys) // 2
+class _Coefficients:
+    """Coefficients of the row's own group and arm: ``c₀ + Σ tₐ(cₐ − c₀)``, t the flag of an arm.
+
+    Engines multiply columns faster than they choose between expressions. Of groups, c₀ and the
+    differences are columns joined by the group. A cell that has no coefficient gets 0.
+    """
+
+    def __init__(self, wanted: Sequence[Wanted]) -> None:
+        self.arms = sorted({each.arm for each in wanted})
+        self.groups = sorted({each.group for each in wanted if each.group is not None})
+        self.columns: dict[str, list[float]] = {}
+
+    def number(self, values: Mapping[tuple[Any, str], float]) -> Number:
+        """One coefficient, by (group, arm)."""
+        groups = self.groups or [None]
+        grid = [[values.get((group, arm), 0.0) for group in groups] for arm in self.arms]
+        total = self._part(grid[0])
+        for i, row in enumerate(grid[1:], 1):
+            gap = [value - base for value, base in zip(row, grid[0], strict=True)]
+            if any(gap):
+                total = nw.col(f"t{i}") * self._part(gap) + total
+        return total
+
+    def vector(self, values: Mapping[tuple[Any, str], Floats]) -> list[Number]:
+        """Several coefficients."""
+        width = len(next(iter(values.values())))
+        return [self.number({key: float(v[i]) for key, v in values.items()}) for i in range(width)]
+
+    def _part(self, values: list[float]) -> Number:
+        if not self.groups or not any(values):
+            return values[0]
+        name = f"c{len(self.columns)}"
+        self.columns[name] = values
+        return nw.col(name)
+
+    def attach(self, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """Add the flags of arms, and the columns of groups."""
+        arm = "k1" if self.groups else "k0"
+        flags = [(nw.col(arm) == name).cast(nw.Int64).cast(nw.Float64) for name in self.arms]
+        rows = rows.with_columns(*(flag.alias(f"t{i}") for i, flag in enumerate(flags) if i))
+        if not self.groups:
+            return rows
+        # The coefficients are looked up once a group, and not once a row.
+        small = rows.select(nw.col("k0").alias("g0")).unique()
+        looked = [
+            nw.col("g0")
+            .replace_strict(self.groups, values, default=nw.lit(0.0), return_dtype=nw.Float64)
+            .alias(name)
+            for name, values in self.columns.items()
+        ]
+        small = small.with_columns(*looked)
+        return rows.join(small, how="inner", left_on="k0", right_on="g0")
+
+
+def _weighted(
+    rows: nw.LazyFrame[Any],
+    wanted: Sequence[Wanted],
+    used: Sequence[int],
+    turns: Sequence[str],
+    guard: bool,
+) -> nw.LazyFrame[Any]:
+    """Add the row's residuals e, and for each comparison its weight w (and q, where h = 1)."""
+    own = _Coefficients(wanted)
+    lines = {(each.group, each.arm): each.line for each in wanted}
+    centre = own.vector({key: line.centre for key, line in lines.items()})
+    z = [nw.col(f"z{i}") for i in range(len(centre))]
+    whiten = [
+        own.vector({key: line.whiten[:, r] for key, line in lines.items()}) for r in range(len(z))
+    ]
+    first = {key: 1 / line.n for key, line in lines.items()}
+    residuals = []
+    for k in used:
+        mean = own.number({key: float(line.means[k]) for key, line in lines.items()})
+        slopes = own.vector({key: -line.slopes[k] for key, line in lines.items()})
+        residuals.append(_sum(nw.col(f"y{k}") - mean, slopes, z).alias(f"e{k}"))
+    left = _leverage(own.number(first), whiten, z).alias("left")
+    weights = []
+    for j, against in enumerate(turns):
+        mine = {(each.group, each.arm): each for each in wanted if each.against == against}
+        turn = own.vector({key: _turn(each) for key, each in mine.items()})
+        share = _sum(own.number({key: first[key] for key in mine}), turn, z)
+        weights.append((_guarded if guard else _weight)(share, nw.col("left")).alias(f"w{j}"))
+        if guard:
+            weights.append(_exact(share, nw.col("left")).alias(f"q{j}"))
+    gaps = [(nw.col(f"x{i}") - middle).alias(f"z{i}") for i, middle in enumerate(centre)]
     return (
-        nw.when(nw.col(column) < keys[half])
-        .then(_choose(column, {key: leaves[key] for key in keys[:half]}))
-        .otherwise(_choose(column, {key: leaves[key] for key in keys[half:]}))
+        own.attach(rows).with_columns(*gaps).with_columns(*residuals, left).with_columns(*weights)
     )

@@ -43,11 +43,11 @@ def compare_groups(
 
 def holm(p: Floats) -> Floats:
     """P-values adjusted by Holm's method, for the chance that any is below alpha without effect."""
-    if not len(p):
-        return p
-    from statsmodels.stats.multitest import multipletests
-
-    return np.asarray(multipletests(p, method="holm")[1], dtype=float)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
 
 
 def interaction_p(estimates: Floats, errors: Floats) -> float:
