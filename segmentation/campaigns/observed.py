@@ -108,7 +108,7 @@ def observed_effect(
     deviations of their outcome: these give the same answer to the last digit as the customers do.
     If the covariates are bands and levels, a hundred million customers come to a few thousand rows;
     with amounts to the cent each customer is one, and a million of them with ten covariates take
-    about 0.5 GB. Band them first where that is too much.
+    about 2 GB, in numbers alone. Band them first where that is too much.
 
     References
     ----------
