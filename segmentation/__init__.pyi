@@ -43,6 +43,7 @@ from .campaigns.permutations import Design
 from .campaigns.published import hillstrom_sums
 from .campaigns.reviews import check_campaign
 from .campaigns.rollouts import Rollout, did
+from .campaigns.sequences import monitor
 from .campaigns.sums import Moments, moments
 from .campaigns.targets import Target, target
 
@@ -146,6 +147,7 @@ __all__ = [
     "migration",
     "missingness_model",
     "moments",
+    "monitor",
     "month_end_lift",
     "monthly_panel",
     "monthly_panels",
