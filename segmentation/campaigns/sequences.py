@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -105,7 +106,7 @@ def monitor(
     if tuned_for is not None and not 0 < tuned_for < math.inf:
         raise ValueError("tuned_for: a number of units above 0")
     outcomes = (outcome,) if isinstance(outcome, str) else tuple(dict.fromkeys(outcome))
-    trial = enter_trial(data, arm, control, outcomes, (time,), unit)
+    trial = _by_the_clock(enter_trial(data, arm, control, outcomes, (time,), unit), time)
     looks = _looks(trial, time)
     tables = []
     for name in outcomes:
@@ -137,6 +138,15 @@ def tightest(alpha: float) -> float:
 def boundary(s: Any, alpha: float) -> Any:
     """Standard errors from which the sequence excludes a value: ``√((s+1)/s·ln((s+1)/alpha²))``."""
     return np.sqrt((s + 1) / s * np.log((s + 1) / alpha**2))
+
+
+def _by_the_clock(trial: Trial, time: str) -> Trial:
+    """Times of a zone as its clock showed them, so that every engine shows the same."""
+    dtype = trial.rows.collect_schema()[time]
+    if not (isinstance(dtype, nw.Datetime) and dtype.time_zone):
+        return trial
+    clock = nw.col(time).dt.replace_time_zone(None)
+    return replace(trial, rows=trial.rows.with_columns(clock.alias(time)))
 
 
 def _looks(trial: Trial, time: str) -> pd.Series:
