@@ -12,14 +12,17 @@ from .customers.cohorts import Cohorts, assign_cohort, cohort_scheme
 from .customers.concentrations import concentration, pareto_tail
 from .customers.crossings import ThresholdMovement, threshold_movement
 from .customers.dates import months_before
+from .customers.denominators import conditional_shares
 from .customers.duplicates import duplicate_candidates
 from .customers.headrooms import headroom
 from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
+from .customers.magnitudes import cohort_effects
 from .customers.migrations import Migration, migration
 from .customers.missingness import Missingness, missingness_model
 from .customers.panels import monthly_panel, monthly_panels
 from .customers.populations import merged_rule, tier_table
+from .customers.portraits import cohort_profile
 from .customers.projections import project
 from .customers.quality import completeness, completeness_parts
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
@@ -107,11 +110,14 @@ __all__ = [
     "campaign_data",
     "check_bank",
     "check_campaign",
+    "cohort_effects",
+    "cohort_profile",
     "cohort_scheme",
     "compare_curves",
     "completeness",
     "completeness_parts",
     "concentration",
+    "conditional_shares",
     "design_campaign",
     "did",
     "draw_balance",
