@@ -9,9 +9,9 @@ from scipy import optimize, stats
 
 from segmentation.campaigns.arms import Trial
 from segmentation.campaigns.estimates import COLUMNS
+from segmentation.campaigns.judgements import OVERLAP, Question, compare
 from segmentation.campaigns.observed import observed_effect
 from segmentation.campaigns.propensities import kept
-from segmentation.campaigns.verdicts import OVERLAP, Question, compare
 from segmentation.data.errors import TableError
 
 METHODS = ("aipw", "ipw", "regression")
