@@ -71,15 +71,36 @@ class Policies:
         return value, value - reach, value + reach
 
     def _error(self, weights: Floats) -> float:
-        """Standard error per customer: of the effects within cells, and of who is in them."""
+        """Standard error per customer: of the effects, and of who is above the cut-off."""
+        if self.marginal is not None:
+            return float(self.margins[0]) * self._ranked_error(self.share(weights))
         cells = self.cells
         # Arms of a cell share its control: their errors are added as if wholly correlated.
         within = (np.abs(weights) * self.margins * cells.errors).sum(axis=1) * cells.shares
-        level = self.costs if self.marginal is None else self.margins * self.marginal
-        values = (weights * (self.margins * cells.uplift - level)).sum(axis=1)
+        values = (weights * (self.margins * cells.uplift - self.costs)).sum(axis=1)
         middle = float(cells.shares @ values)
         between = float(cells.shares @ (values - middle) ** 2) / cells.n
         return math.sqrt(float(within @ within) + between)
+
+    def _ranked_error(self, share: float) -> float:
+        """Of the gain from the share at the top, or (negative) the loss without that at the bottom.
+
+        The variance of ``(G − m)·[U ≤ u]``, with m the effect at the cut-off.
+        """
+        cells, m = self.cells, self.marginal or 0.0
+        if cells.prefix is None:
+            raise TypeError("cells of one arm have a prefix")
+        u = share if share >= 0 else 1 + share
+        gain, variance, covariance = (
+            float(np.interp(u, cells.edges, part)) for part in cells.prefix
+        )
+        caused, rest = gain, 1 - u
+        if share < 0:
+            total, last = cells.prefix.gain[-1], cells.prefix.variance[-1]
+            caused, rest, variance = total - gain, u, last + variance - 2 * covariance
+        share = abs(share)
+        moved = (m * m * share * rest - 2 * m * caused * rest) / cells.n
+        return math.sqrt(max(variance + moved, 0.0))
 
 
 def chosen(policies: Policies, steps: list[Step], budget: float) -> Floats:

@@ -26,7 +26,24 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-NEEDED = ("share", "score", "n_control", "n_treated", "uplift", "uplift_se")
+NEEDED = ("share", "score", "n_control", "n_treated", "uplift")
+CURVE = ("gain_se", "toc_se")
+
+
+class Prefix(NamedTuple):
+    """Gain from treating those above each edge, (K + 1,) each, per customer of all.
+
+    Attributes
+    ----------
+    gain, variance : array
+        And the variance of its estimate, with the score at the edge as the cut-off.
+    covariance : array
+        Of its estimate and that of the effect on everyone.
+    """
+
+    gain: Floats
+    variance: Floats
+    covariance: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +60,8 @@ class Cells:
         Effect per customer of the cell, and its standard error.
     n : float
         Customers that the effects rest on.
+    prefix : Prefix or None
+        Of a single arm.
     """
 
     arms: tuple[Any, ...]
@@ -51,6 +70,7 @@ class Cells:
     uplift: Floats
     errors: Floats
     n: float
+    prefix: Prefix | None = None
 
     @property
     def edges(self) -> Floats:
@@ -75,26 +95,59 @@ def read_cells(curve: Any, arm: Any, name: str = "curve") -> Cells:
     table = getattr(curve, "table", curve)
     if not isinstance(table, pd.DataFrame):
         raise TableError(name, "a curve, or a frame like its table", "Pass `uplift_curve(…)`.")
-    missing_columns(name, NEEDED, table.columns)
-    table = table[table["share"] > 0]
+    own = set(CURVE) <= set(table.columns)
+    missing_columns(name, (*NEEDED, *(() if own else ("uplift_se",))), table.columns)
     if table.empty:
         raise TableError(name, "the curve has cells", "Estimate it first.")
-    numbers = table[[name for name in NEEDED if name != "score"]].to_numpy(float)
-    if not np.isfinite(numbers).all():
-        rows = int((~np.isfinite(numbers)).any(axis=1).sum())
-        raise TableError(name, "cells have an effect with its error", "Take fewer.", rows=rows)
-    edges = table["share"].to_numpy(float)
+    known = ["share", "n_control", "n_treated", "uplift", *(CURVE if own else ["uplift_se"])]
+    _finite(name, table[known].to_numpy(float))
+    edges = np.concatenate([[0.0], table["share"].to_numpy(float)])
     if (np.diff(edges) <= 0).any() or not np.isclose(edges[-1], 1.0):
         raise TableError(name, "shares rise to 1", "Sort from the highest score down.", "share")
-    counts = table["n_control"].to_numpy(float) + table["n_treated"].to_numpy(float)
-    return Cells(
-        (arm,),
-        table["score"].to_numpy(float),
-        np.diff(edges, prepend=0.0),
-        table[["uplift"]].to_numpy(float),
-        table[["uplift_se"]].to_numpy(float),
-        float(counts.sum()),
+    n = float(table["n_control"].sum() + table["n_treated"].sum())
+    uplift, shares = table["uplift"].to_numpy(float), np.diff(edges)
+    errors = np.full(len(uplift), np.nan)
+    if "uplift_se" in table.columns:
+        errors = table["uplift_se"].to_numpy(float)
+    prefix = (
+        _prefix_of_curve(table, edges, n) if own else _prefix_of_cells(shares, uplift, errors, n)
     )
+    scores = table["score"].to_numpy(float)
+    return Cells((arm,), scores, shares, uplift[:, None], errors[:, None], n, prefix)
+
+
+def _finite(name: str, numbers: Floats) -> None:
+    if rows := int((~np.isfinite(numbers)).any(axis=1).sum()):
+        rule = "cells have an effect with its error"
+        raise TableError(name, rule, "Take fewer and larger cells, with `bins`.", rows=rows)
+
+
+def _gain(shares: Floats, uplift: Floats) -> Floats:
+    return np.concatenate([[0.0], np.cumsum(shares * uplift)])
+
+
+def _prefix_of_curve(table: pd.DataFrame, edges: Floats, n: float) -> Prefix:
+    """Read variances off the standard errors of gain and TOC, which know of clusters.
+
+    With A = G·[U ≤ u], the influence on TOC(u) is ``(A − Γ/u·[U ≤ u])/u − G``, so that its
+    variance, and those of A and G, leave the covariance of A and G as the only unknown.
+    """
+    gain = _gain(np.diff(edges), table["uplift"].to_numpy(float))
+    of_gain, of_toc = (table[name].to_numpy(float) ** 2 for name in CURVE)
+    u, here = edges[1:], gain[1:]
+    above = of_gain - here**2 * (1 - u) / u / n
+    covariance = (
+        u / 2 * (above / u**2 + of_gain[-1] - of_toc) + here / u * (here - u * gain[-1]) / n
+    )
+    return Prefix(gain, np.append(0.0, of_gain), np.append(0.0, covariance))
+
+
+def _prefix_of_cells(shares: Floats, uplift: Floats, errors: Floats, n: float) -> Prefix:
+    """Add up the second moments of G, cell by cell."""
+    gain = _gain(shares, uplift)
+    squares = np.cumsum(shares * (shares * n * errors**2 + uplift**2))
+    squares = np.concatenate([[0.0], squares])
+    return Prefix(gain, (squares - gain**2) / n, (squares - gain * gain[-1]) / n)
 
 
 def together(parts: Sequence[Cells]) -> Cells:
@@ -102,6 +155,8 @@ def together(parts: Sequence[Cells]) -> Cells:
 
     A rank is the same customers in every arm, as long as the score is the same.
     """
+    for part in parts:
+        _finite("curve", part.errors)
     first = parts[0]
     same = all(
         len(part.scores) == len(first.scores)

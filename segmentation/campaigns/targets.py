@@ -101,8 +101,10 @@ def target(
     Parameters
     ----------
     curve : UpliftCurve, frame like its table, or mapping of arm to either
-        ``share score n_control n_treated uplift uplift_se``, one row a cell from the highest score
-        down; `share` counts from the top. Curves of several arms are of one score.
+        ``share score n_control n_treated uplift``, one row a cell from the highest score down;
+        `share` counts from the top. The errors are in `gain_se toc_se`, as a curve has them, or,
+        for frames without these and for several arms, in `uplift_se`. Curves of several arms are
+        of one score and have cells large enough to believe (`bins` of 5 to 20).
     margin : float or mapping of arm to float
         Yuan per unit of the outcome.
     cost : float or mapping of arm to float
@@ -135,8 +137,8 @@ def target(
 
     With the fixed share u of one arm the variance of the profit per customer is that of
     ``margin · (G − m(u)) · [U ≤ u]``, where m(u) is the effect at the margin: whom the cut-off lets
-    in is estimated, too. For several arms the cells are taken as fixed. Units are customers:
-    clusters are not seen.
+    in is estimated, too. A curve's errors, which may be of clusters, are used as they are. For
+    several arms the cells are taken as fixed, and their customers as independent.
 
     References
     ----------
@@ -176,7 +178,7 @@ def target(
         if fresh.arms != cells.arms:
             raise TableError("evaluate", "arms are those of the curve", "Pass the same arms.")
         judge, judged = replace(plan, cells=fresh), carried(treated, cells, fresh)
-    judge = judge.at(float(uplift[inside[-1], 0]) if len(inside) else 0.0)
+    judge = judge.at(float(uplift[inside[-1], 0]) if one and len(inside) else 0.0)
     profit, low, high = judge.profit(judged)
     share = plan.share(treated)
     return Target(
