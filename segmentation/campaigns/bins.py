@@ -13,7 +13,7 @@ from segmentation.campaigns.scores import Floats, Scored, finite, no_cluster
 from segmentation.data.engines import leave
 from segmentation.data.errors import TableError
 
-__all__ = ["Head", "ScoreCells", "falling", "read_head", "scan_cells"]
+__all__ = ["HEAD", "Head", "ScoreCells", "falling", "read_head", "scan_cells"]
 
 HEAD = 50_000
 """Rows from whose scores the cells are cut, and whose median outcome is the rough centre."""
@@ -79,7 +79,7 @@ def scan_cells(scored: Scored, head: Head, cells: int, most: float) -> ScoreCell
     """
     known = [(score, score, np.ones(len(score))) for score in head.scores]
     for _ in range(SCANS):
-        cuts = [pieces(*part, cells) for part in known]
+        cuts = [pieces(*part, cells, most) for part in known]
         found = _sums(scored, cuts, head.centre)
         known = [_known(found, place) for place in range(len(cuts))]
         largest = [np.max(n[low < high], initial=0.0) for low, high, n in known]

@@ -15,7 +15,7 @@ from segmentation.campaigns.bins import falling, read_head, scan_cells
 from segmentation.campaigns.curves import check_arguments, inference
 from segmentation.campaigns.deviations import Deviations, Whole, of_cells, of_customers, slices
 from segmentation.campaigns.estimates import critical_value
-from segmentation.campaigns.orders import binning_losses, first_of_each, two_each
+from segmentation.campaigns.rankers import binning_losses, first_of_each, two_each
 from segmentation.campaigns.rankings import MEASURES, Influence, Ranks, Weighted, spread
 from segmentation.campaigns.scores import Floats, Scored, collect_customers, enter_scores
 
@@ -239,9 +239,9 @@ def _difference(
 
 
 def _holm(p: pd.Series[float]) -> Floats:
-    from statsmodels.stats.multitest import multipletests
-
-    adjusted, known = p.to_numpy(float).copy(), p.notna().to_numpy()
-    if known.any():
-        adjusted[known] = multipletests(adjusted[known], method="holm")[1]
+    """Holm's p-values. Those of statsmodels take 50 ms, in which it collects garbage."""
+    adjusted = p.to_numpy(float).copy()
+    order = np.argsort(adjusted, kind="stable")[: int(p.notna().sum())]
+    steps = adjusted[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return np.asarray(adjusted)

@@ -12,7 +12,7 @@ import pandas as pd
 from segmentation.campaigns.deviations import Deviations, slices
 from segmentation.campaigns.estimates import critical_value
 from segmentation.campaigns.gains import gain_table
-from segmentation.campaigns.orders import ranked_customers
+from segmentation.campaigns.rankers import ranked_customers
 from segmentation.campaigns.rankings import MEASURES, Influence, Ranks, spread
 from segmentation.campaigns.scores import enter_scores
 

@@ -6,15 +6,14 @@ from typing import NamedTuple
 
 import narwhals.stable.v2 as nw
 import numpy as np
-import numpy.typing as npt
 
 from segmentation.campaigns.scores import Floats
 
 __all__ = ["Piece", "cell_number", "pieces"]
 
-PARTS = (1, 2, 4, 8, 16, 32)
-"""So many pieces of equal counts are tried: each costs the engine a comparison."""
-UNEVEN = 4.0
+PIECES = 48
+"""At most, besides those of ties: each costs the engine comparisons."""
+UNEVEN = 2.5
 """Times that two customers may share a cell more often than if all cells had equal counts."""
 TIES = 32
 """So many of the most frequent scores have a cell of their own,"""
@@ -23,11 +22,13 @@ FREQUENT = 1 / 512
 TOP = 15 / 16
 """Above this rank cells are finer: there AUTOC weighs most."""
 BEYOND = 1 / 16
-"""Cells reach so much farther than the scores that are known."""
+"""Cells reach farther than the scores that are known, by so much of the outermost pieces."""
+POINTS = 64
+"""A cell of which only the ends are known counts as so many scores between them."""
 
 
 class Piece(NamedTuple):
-    """Scores from `start` on: cell ``first + floor((score − start)·scale)``, up to `last`.
+    """Scores from `start` on: cell ``first + floor((score − start)·scale)``.
 
     A scale of 0 makes one cell of all.
     """
@@ -38,8 +39,10 @@ class Piece(NamedTuple):
     last: int
 
 
-def pieces(lows: Floats, highs: Floats, counts: Floats, cells: int) -> list[Piece]:
-    """Cut the line of scores into pieces, each of equal cells, as few as keep counts even.
+def pieces(lows: Floats, highs: Floats, counts: Floats, cells: int, most: float) -> list[Piece]:
+    """Cut the line of scores into pieces, each of equally wide cells.
+
+    The piece with the most uneven counts is halved, until customers are spread well enough.
 
     Parameters
     ----------
@@ -47,6 +50,8 @@ def pieces(lows: Floats, highs: Floats, counts: Floats, cells: int) -> list[Piec
         What is known of the scores: so many lie between low and high.
     cells : int
         Cells in all, about.
+    most : float
+        Share of the customers that a cell may have.
 
     Notes
     -----
@@ -55,34 +60,33 @@ def pieces(lows: Floats, highs: Floats, counts: Floats, cells: int) -> list[Piec
     """
     if not len(lows):
         return [Piece(-np.inf, 0.0, 0, 0)]
-    order = np.lexsort((highs, lows))
-    lows, highs, counts = lows[order], highs[order], counts[order]
-    ties = _ties(lows[lows == highs], counts[lows == highs], counts.sum())
-    reach = np.nextafter(ties, np.inf)
-    rest = ~((lows == highs) & np.isin(lows, ties))
-    cut = _cut(np.unique([*ties, *reach]), ties, cells)
+    total = counts.sum()
+    scores, held = _points(lows, highs, counts, most * total)
+    ties = _ties(lows[lows == highs], counts[lows == highs], total)
+    fixed = np.unique([*ties, *np.nextafter(ties, np.inf)])
+    rest = ~np.isin(scores, ties)
     if not rest.any():
-        return cut
-    lows, highs, counts = lows[rest], highs[rest], counts[rest]
-    for parts in PARTS:
-        starts = _quantiles(lows, highs, counts, parts)
-        starts[0] -= BEYOND * (starts[-1] - starts[0])
-        starts[-1] += BEYOND * (starts[-1] - starts[0])
-        starts[-1] = np.nextafter(starts[-1], np.inf)
-        cut = _cut(np.unique([*starts, *ties, *reach]), ties, cells)
-        if _evenness(cut, (lows + highs) / 2, counts) <= UNEVEN / cells:
-            break
-    return cut
+        return _cut(fixed, ties, cells)
+    scores, held = scores[rest], held[rest]
+    starts = np.unique([scores[0], _median(scores, held, TOP), scores[-1]])
+    while True:
+        cut = _cut(np.unique([*_reaching(starts), *fixed]), ties, cells)
+        middle = _split(cut, scores, held, UNEVEN / cells, most * total)
+        if middle is None or len(starts) > PIECES or middle in starts or middle == np.inf:
+            return cut
+        starts = np.sort(np.append(starts, middle))
 
 
-def _quantiles(lows: Floats, highs: Floats, counts: Floats, parts: int) -> Floats:
-    ends = np.cumsum(counts)
-    wanted = np.unique(np.append(np.linspace(0, 1, parts + 1), TOP)) * ends[-1]
-    at = np.minimum(np.searchsorted(ends, wanted), len(ends) - 1)
-    part = np.clip((wanted - (ends - counts)[at]) / counts[at], 0.0, 1.0)
-    starts = lows[at] + part * (highs - lows)[at]
-    starts[0], starts[-1] = lows.min(), highs.max()
-    return np.asarray(starts)
+def _points(lows: Floats, highs: Floats, counts: Floats, large: float) -> tuple[Floats, Floats]:
+    """Scores in order and how many have each; large cells are spread over their width."""
+    wide = (lows < highs) & (counts > large / POINTS)
+    steps = (np.arange(POINTS) + 0.5) / POINTS
+    spread = lows[wide, None] * (1 - steps) + highs[wide, None] * steps
+    middle = lows[~wide] / 2 + highs[~wide] / 2
+    scores = np.concatenate([middle, spread.ravel()])
+    held = np.concatenate([counts[~wide], np.repeat(counts[wide] / POINTS, POINTS)])
+    order = np.argsort(scores, kind="stable")
+    return scores[order], held[order]
 
 
 def _ties(values: Floats, counts: Floats, total: float) -> Floats:
@@ -90,6 +94,21 @@ def _ties(values: Floats, counts: Floats, total: float) -> Floats:
     held = np.bincount(inverse, weights=counts, minlength=len(unique))
     often = np.argsort(-held, kind="stable")[:TIES]
     return np.asarray(np.sort(unique[often][held[often] >= FREQUENT * total]))
+
+
+def _median(scores: Floats, held: Floats, rank: float = 0.5) -> float:
+    ends = np.cumsum(held)
+    return float(scores[min(int(np.searchsorted(ends, rank * ends[-1])), len(scores) - 1)])
+
+
+def _reaching(starts: Floats) -> Floats:
+    """Let the outermost pieces reach farther."""
+    wider = starts.copy()
+    if len(starts) > 1:
+        wider[0] -= BEYOND * (starts[1] - starts[0])
+        wider[-1] += BEYOND * (starts[-1] - starts[-2])
+    wider[-1] = np.nextafter(wider[-1], np.inf)
+    return wider
 
 
 def _cut(starts: Floats, ties: Floats, cells: int) -> list[Piece]:
@@ -107,19 +126,25 @@ def _cut(starts: Floats, ties: Floats, cells: int) -> list[Piece]:
     return found
 
 
-def _evenness(cut: list[Piece], scores: Floats, counts: Floats) -> float:
-    """Chance that two customers share a cell."""
-    place = _place(cut, scores)
-    held = np.bincount(place, weights=counts)
-    total = held.sum()
-    return float((held * np.maximum(held - 1, 0)).sum() / max(total * (total - 1), 1))
-
-
-def _place(cut: list[Piece], scores: Floats) -> npt.NDArray[np.int64]:
-    starts, scales, firsts, _ = (np.array(part) for part in zip(*cut, strict=True))
+def _split(
+    cut: list[Piece], scores: Floats, held: Floats, uneven: float, large: float
+) -> float | None:
+    """Median of the piece that is most uneven; None if counts are even enough."""
+    starts, scales, firsts, _ = (np.array(part, float) for part in zip(*cut, strict=True))
     piece = np.searchsorted(starts, scores, side="right") - 1
     within = np.where(piece > 0, scores - np.where(piece > 0, starts[piece], 0.0), 0.0)
-    return np.asarray(firsts[piece] + np.floor(within * scales[piece]), dtype=np.int64)
+    place = (firsts[piece] + np.floor(within * scales[piece])).astype(np.int64)
+    counts = np.bincount(place, weights=held)
+    total = held.sum()
+    pairs = counts * np.maximum(counts - 1, 0)  # of customers who share a cell
+    if pairs.sum() <= uneven * total * max(total - 1, 1) and counts.max() <= large:
+        return None
+    pairs = np.where(counts > large, total**2 + pairs, pairs)
+    pairs = np.append(pairs, np.zeros(cut[-1].last + 1 - len(pairs)))
+    worst = piece == int(np.argmax(np.add.reduceat(pairs, firsts.astype(np.int64))))
+    inside = scores[worst]
+    middle = _median(inside, held[worst])
+    return middle if middle > inside[0] else float(inside[inside > middle].min(initial=np.inf))
 
 
 def cell_number(score: nw.Expr, cut: list[Piece]) -> nw.Expr:
