@@ -42,34 +42,51 @@ class Scan(NamedTuple):
 
 
 def scan(lazy: nw.LazyFrame[Any], columns: Sequence[str], by: Sequence[str]) -> Scan:
-    """Scan once, and again where the rough centre was too far from a group."""
-    rows = _prepared(lazy, columns, by)
-    centres = _centres(rows, len(columns))
-    found, lost = _sums(rows, columns, by, centres)
+    """Scan once, and again where the rough centre was too far from a group.
+
+    Where nothing is missing in the first rows, it is tried whether nothing is at all: what would
+    leave incomplete rows out costs as much as the sums do.
+    """
+    rows = _prepared(lazy, columns, by, whole=True)
+    centres, whole = _centres(rows, len(columns))
+    tried = _sums(rows, columns, by, centres, whole=True) if whole else None
+    if tried is None:
+        rows = _prepared(lazy, columns, by)
+        tried = _sums(rows, columns, by, centres)
+        assert tried is not None
+    found, lost = tried
     if lost and by:
-        found, _ = _sums(_with_means(rows, centres, len(by)), columns, by, None)
+        better = _sums(_with_means(rows, centres, len(by)), columns, by, None)
     elif lost:
-        found, _ = _sums(rows, columns, by, [float(mean) for mean in found.means[0]])
-    return found
+        better = _sums(rows, columns, by, [float(mean) for mean in found.means[0]])
+    else:
+        return found
+    assert better is not None
+    return better[0]
 
 
 def _prepared(
-    lazy: nw.LazyFrame[Any], columns: Sequence[str], by: Sequence[str]
+    lazy: nw.LazyFrame[Any], columns: Sequence[str], by: Sequence[str], whole: bool = False
 ) -> nw.LazyFrame[Any]:
     """Name the numbers x0, x1, … and the groups b0, b1, …, which no engine stumbles over.
 
-    Numbers are null in rows that are not complete.
+    Numbers are null in rows that are not complete; as they are if all rows are said to be `whole`.
     """
     schema = lazy.collect_schema()
+    numbers = [as_number("data", name, schema[name]) for name in columns]
+    if whole:
+        floats = [schema[name].is_float() for name in columns]
+        raw = [nw.col(name).cast(nw.Float64) for name in columns]
+        numbers = [r if f else n for r, f, n in zip(raw, floats, numbers, strict=True)]
     rows = lazy.select(
-        *(as_number("data", name, schema[name]).alias(f"x{k}") for k, name in enumerate(columns)),
+        *(number.alias(f"x{k}") for k, number in enumerate(numbers)),
         *(_key(name, schema[name]).alias(f"b{i}") for i, name in enumerate(by)),
     )
-    if len(columns) == 1:
+    if len(columns) == 1 or whole:
         return rows
     names = [f"x{k}" for k in range(len(columns))]
-    whole = nw.all_horizontal(*(~nw.col(name).is_null() for name in names), ignore_nulls=False)
-    return rows.with_columns(*(nw.when(whole).then(nw.col(name)).alias(name) for name in names))
+    full = nw.all_horizontal(*(~nw.col(name).is_null() for name in names), ignore_nulls=False)
+    return rows.with_columns(*(nw.when(full).then(nw.col(name)).alias(name) for name in names))
 
 
 def _key(name: str, dtype: Any) -> nw.Expr:
@@ -81,11 +98,13 @@ def _key(name: str, dtype: Any) -> nw.Expr:
     return column
 
 
-def _centres(rows: nw.LazyFrame[Any], width: int) -> list[float]:
+def _centres(rows: nw.LazyFrame[Any], width: int) -> tuple[list[float], bool]:
+    """Medians of the first rows, and whether nothing is missing in these."""
     head = collect(rows.select(*(f"x{k}" for k in range(width))).head(HEAD))
     values = head.to_numpy(dtype=float, na_value=np.nan)
     finite = (column[np.isfinite(column)] for column in values.T)
-    return [float(np.median(column)) if len(column) else 0.0 for column in finite]
+    medians = [float(np.median(column)) if len(column) else 0.0 for column in finite]
+    return medians, not np.isnan(values).any()
 
 
 def _with_means(rows: nw.LazyFrame[Any], centres: Sequence[float], depth: int) -> nw.LazyFrame[Any]:
@@ -108,8 +127,12 @@ def _sums(
     columns: Sequence[str],
     by: Sequence[str],
     centres: Sequence[float] | None,
-) -> tuple[Scan, bool]:
-    """Sum differences from the centres (None: m0, m1, …) and products; say if digits were lost."""
+    whole: bool = False,
+) -> tuple[Scan, bool] | None:
+    """Sum differences from the centres (None: m0, m1, …) and products; say if digits were lost.
+
+    None if the rows were said to be `whole`, and are not.
+    """
     width = range(len(columns))
     pairs = list(combinations_with_replacement(width, 2))
     middles = [nw.col(f"m{k}") if centres is None else nw.lit(centres[k]) for k in width]
@@ -119,6 +142,7 @@ def _sums(
         *(both[k].cast(nw.Int64).alias(f"f{k}") for k in width),
     ).with_columns(*((nw.col(f"d{k}") * nw.col(f"d{j}")).alias(f"p{k}_{j}") for k, j in pairs))
     wanted = [nw.len().alias("rows"), nw.col("x0").count().alias("n")]
+    wanted += [nw.col(f"x{k}").count().alias(f"n{k}") for k in width] if whole else []
     for k in width:
         value = nw.col(f"x{k}")
         wanted += [value.min().alias(f"l{k}"), value.max().alias(f"h{k}")]
@@ -133,6 +157,10 @@ def _sums(
         """Columns of one letter as floats, (G, K); null as NaN."""
         return np.column_stack([_floats(arrow, f"{letter}{k}") for k in width])
 
+    if whole:
+        counts = read("n")
+        if (counts != _floats(arrow, "rows")[:, None]).any() or np.isnan(read("d")).any():
+            return None
     lows, highs, sums = read("l"), read("h"), np.nan_to_num(read("d"))
     _finite(rows, columns, np.isinf(lows) | np.isinf(highs))
     n = _floats(arrow, "n").astype(np.int64)

@@ -134,6 +134,23 @@ def test_one_scan_is_enough_where_the_centre_is_near(trial, monkeypatch):
     assert len(scanned) == 3
 
 
+@pytest.mark.parametrize("hole", [None, float("nan"), float("inf")])
+def test_what_is_missing_far_below_the_first_rows_is_found(hole, to_engine):
+    rng = np.random.default_rng(12)
+    frame = pd.DataFrame({"arm": ["a", "b"] * 1500, "y": rng.normal(size=3000), "x": 1.0})
+    frame["x"] = rng.normal(size=3000)
+    late = frame.assign(y=[*frame["y"].iloc[:2990], *([hole] * 10)])
+    if hole == float("inf"):
+        with pytest.raises(seg.TableError, match="finite"):
+            seg.moments(to_engine(late), ["y", "x"], by="arm")
+        return
+    found = seg.moments(to_engine(late), ["y", "x"], by="arm")
+    wanted = seg.moments(frame.head(2990), ["y", "x"], by="arm")
+    assert found.groups["dropped"].tolist() == [5, 5]
+    np.testing.assert_allclose(found.means, wanted.means, rtol=1e-9)
+    np.testing.assert_allclose(found.products, wanted.products, rtol=1e-9)
+
+
 def test_constants_are_exact_however_far_from_the_centre():
     frame = pd.DataFrame({"g": [1, 1, 2, 2, 2], "y": [0.1, 0.1, 1e9 + 0.1, 1e9 + 0.1, 1e9 + 0.1]})
     found = seg.moments(frame, "y", "g")
