@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segmentation.campaigns.caps import Cap
+from segmentation.campaigns.leverages import Wanted, sandwiches
 from segmentation.campaigns.regressors import count_nulls, flag_missing
-from segmentation.campaigns.slopes import Fit, Wanted, fit, sandwiches
+from segmentation.campaigns.slopes import Fit, fit
 from segmentation.campaigns.sums import Moments, moments
 from segmentation.data.errors import TableError
 

@@ -493,6 +493,29 @@ def test_clusters_within_groups_and_with_caps():
     assert table["n_control"].tolist()[0] == 0
 
 
+def test_a_design_of_clusters_says_what_was_assigned():
+    frame = campaign(n=1200).drop(columns="arm")
+    found = seg.assign(frame, {"none": 0.5, "call": 0.5}, cluster="branch", seed=3)
+    rows = frame.merge(found.arms[["customer_id", "arm"]], on="customer_id")
+    table = seg.effect(rows, "aum", "arm", "none", design=found.design)
+    same(table, seg.effect(rows, "aum", "arm", "none", cluster="branch", design=found.design))
+    few = rows[rows["branch"] < "B18"]
+    permuted = seg.effect(few, "aum", "arm", "none", design=found.design, by="kind")
+    assert permuted["method"].str.startswith("Permutation").all()
+    assert permuted["by"].tolist() == ["private", "retail", "小微"]
+
+
+def test_columns_may_be_called_anything():
+    names = {"arm": "x0", "aum": "k0", "spend": "w0", "x": "y0", "visits": "t1", "region": "group"}
+    frame = campaign()
+    renamed = frame.rename(columns=names)
+    arguments = {"by": "region", "covariates": ["x", "visits"], "cap": 0.9}
+    table = seg.effect(frame, ["aum", "spend"], "arm", "none", **arguments)
+    arguments |= {"by": "group", "covariates": ["y0", "t1"]}
+    found = seg.effect(renamed, ["k0", "w0"], "x0", "none", **arguments)
+    same(found.drop(columns="outcome"), table.drop(columns="outcome"))
+
+
 # data that are not as they should be
 
 
