@@ -160,8 +160,10 @@ def uplift_curve(
     known_share : bool
         True: standard errors take the share as given, as grf's influence function does. They are
         right if `share` is the planned one, and too wide if it is the observed one and the score
-        also foretells the outcome itself. False, with the observed share: its estimation counts,
-        which makes intervals narrower.
+        also foretells the outcome itself: for a correlation of .7 a true null is rejected in 2 %
+        rather than 5 % for QINI. False, with the observed share: its estimation counts, which
+        makes intervals narrower. QINI's are right then; AUTOC, which rests on few customers at
+        the top, rejects 7 % with 400 customers, and comes near 5 % only with thousands.
 
     Returns
     -------
