@@ -276,7 +276,7 @@ def tabulate(
         group_time = with_bases(group_time, line, cells)
     simple = pd.concat([simple, all_sides(line, cells, after)], axis=1).assign(method=USUAL)
     notes = []
-    trend = pretrend(found, [] if few else before, line)
+    trend = pretrend(found, [] if few else before)
     if few and line.cluster is not None and permutable(line):
         draws = Relabelings(line, cells)
         test = draws.mean(after, alpha)

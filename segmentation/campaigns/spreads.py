@@ -34,11 +34,14 @@ class Spread:
     estimate, df : array (means,)
         Degrees of freedom are 0 where a side is of one cluster, which tells of no spread.
     covariance : array (means, means)
+    parts : list of (array (means, means), float)
+        Independent parts of the covariance, with the degrees of freedom of each.
     """
 
     estimate: Any
     covariance: Any
     df: Any
+    parts: list[tuple[Any, float]]
 
 
 def cluster_counts(line: Timeline, cells: Sequence[Change]) -> Any:
@@ -85,19 +88,10 @@ def spread(line: Timeline, cells: Sequence[Change], means: Sequence[Mean]) -> Sp
     at = share @ (weight * gap) + drawn[:, place]
     within = _squares(line, cells, share, weight, place) if line.cluster is None else None
     sums, group, nested = _by_cluster(line, at, place)
-    covariance, parts = _variance(sums, group, within, nested)
-    df = _freedom(line, cells, share, parts, len(cohorts))
-    return Spread(share @ effect, covariance, df)
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """Variance of each mean by cohort and between them, with the clusters behind each."""
-
-    within: Any
-    between: Any
-    clusters: Any
-    nested: bool
+    parts = _parts(sums, group, within, nested)
+    covariance = sum(part for part, _ in parts)
+    df = _freedom(line, cells, share, parts)
+    return Spread(share @ effect, covariance, df, parts)
 
 
 def _by_cluster(line: Timeline, at: Any, place: Any) -> tuple[Any, Any, bool]:
@@ -125,33 +119,33 @@ def _squares(line: Timeline, cells: Sequence[Change], share: Any, weight: Any, p
     return total
 
 
-def _variance(sums: Any, group: Any, within: Any, nested: bool) -> tuple[Any, _Parts]:
+def _parts(sums: Any, group: Any, within: Any, nested: bool) -> list[tuple[Any, float]]:
+    """Covariances within each cohort and between them, with their degrees of freedom."""
     code, n = group
     clusters = np.bincount(code, n)
     total = clusters.sum()
     if not nested:
-        factor = total / (total - 1) if total > 1 else np.nan
-        whole = factor * sums @ sums.T
-        none = np.zeros((1, len(sums)))
-        return whole, _Parts(none, np.diag(whole), clusters, nested)
+        return [(sums @ sums.T * _correction(total), total - 1)]
     parts, between = [], np.zeros((len(sums), len(sums)))
     for h, count in enumerate(clusters):
         own = code == h
         mean = (sums[:, own] * n[own]).sum(axis=1) / count
         gap = sums[:, own] - mean[:, None]
         inside = (gap * n[own]) @ gap.T + (within[h] if within is not None else 0.0)
-        parts.append(inside * (count / (count - 1) if count > 1 else 0.0))
         between += count * np.outer(mean, mean)
-    between *= total / (total - 1) if total > 1 else np.nan
-    diagonals = np.array([np.diag(part) for part in parts])
-    return sum(parts) + between, _Parts(diagonals, np.diag(between), clusters, nested)
+        if count > 1:
+            parts.append((inside * _correction(count), count - 1))
+    return [*parts, (between * _correction(total), total - 1)]
+
+
+def _correction(count: float) -> float:
+    return count / (count - 1) if count > 1 else np.nan
 
 
 def _freedom(
-    line: Timeline, cells: Sequence[Change], share: Any, parts: _Parts, cohorts: int
+    line: Timeline, cells: Sequence[Change], share: Any, parts: list[tuple[Any, float]]
 ) -> Any:
     counts = cluster_counts(line, cells)
-    total = parts.clusters.sum()
     df = np.zeros(len(share))
     for r, weights in enumerate(share):
         used = np.flatnonzero(weights)
@@ -161,12 +155,8 @@ def _freedom(
             continue
         if min(sum(treated.values()), counts[used, 1].min()) < FEW:
             df[r] = fewest - 1
-        elif not parts.nested:
-            df[r] = total - 1
         else:
-            below = parts.between[r] ** 2 / (total - 1)
-            for v, count in zip(parts.within[:, r], parts.clusters, strict=True):
-                below += v**2 / (count - 1) if count > 1 else 0.0
-            whole = parts.between[r] + parts.within[:, r].sum()
-            df[r] = whole**2 / below if below > 0 else np.inf
+            variances = np.array([part[r, r] for part, _ in parts])
+            below = sum(v**2 / own for v, (_, own) in zip(variances, parts, strict=True))
+            df[r] = variances.sum() ** 2 / below if below > 0 else np.inf
     return df

@@ -89,24 +89,36 @@ def with_bases(table: pd.DataFrame, line: Timeline, cells: list[Change]) -> pd.D
     return whole.sort_values(["group", "time"], ignore_index=True)
 
 
-def pretrend(found: Spread, before: list[int], line: Timeline) -> pd.DataFrame:
-    """F-test of all changes before treatment, by Hotelling: W·(ν − q + 1)/(ν·q)."""
+def pretrend(found: Spread, before: list[int]) -> pd.DataFrame:
+    """F-test of all changes before treatment: W·(ν − q + 1)/(ν·q) for W of q changes.
+
+    With V the sum of independent parts V_h of ν_h degrees of freedom and P_h = V_h·V⁻¹,
+    ``ν = (q + q²) / Σ (tr(P_h²) + tr(P_h)²)/ν_h``, which for q = 1 is Satterthwaite's.
+
+    References
+    ----------
+    Krishnamoorthy & Yu (2004), Modified Nel and Van der Merwe test for the multivariate
+    Behrens-Fisher problem, Statistics & Probability Letters 66.
+    """
     from scipy import stats
 
-    clusters = line.n.sum() if line.cluster is None else float(line.cluster.max() + 1)
-    freedom = clusters - len(np.unique(line.first))
     q = len(before)
     statistic = residual = p = math.nan
-    if q and freedom - q + 1 > 0 and (found.df[before] > 0).all():
-        covariance = found.covariance[np.ix_(before, before)]
-        size = np.sqrt(np.diag(covariance))
-        if (size > 0).all():
-            scaled = covariance / np.outer(size, size)
-            ratio = found.estimate[before] / size
-            if np.linalg.matrix_rank(scaled, tol=1e-9) == q:
+    grid = np.ix_(before, before)
+    size = np.sqrt(np.diag(found.covariance[grid]))
+    if q and (found.df[before] > 0).all() and (size > 0).all():
+        scale = np.outer(size, size)
+        whole = found.covariance[grid] / scale
+        if np.linalg.matrix_rank(whole, tol=1e-9) == q:
+            below = 0.0
+            for part, own in found.parts:
+                relative = np.linalg.solve(whole, part[grid] / scale)
+                below += (np.trace(relative @ relative) + np.trace(relative) ** 2) / own
+            freedom = (q + q * q) / below
+            if freedom - q + 1 > 0:
+                ratio = found.estimate[before] / size
                 residual = freedom - q + 1
-                wald = float(ratio @ np.linalg.solve(scaled, ratio))
-                statistic = wald * residual / (freedom * q)
+                statistic = float(ratio @ np.linalg.solve(whole, ratio)) * residual / (freedom * q)
                 p = float(stats.f.sf(statistic, q, residual))
     return _test(statistic, q, residual, p, "F")
 

@@ -237,7 +237,7 @@ def simulate(runs, method, estimand):
     rejected = missed = naive = 0
     for seed in range(runs):
         # Without the interaction the effect is the same for all estimands.
-        frame = chosen(seed, 300, 0.0)
+        frame = chosen(seed, 500, 0.0)
         frame["y"] -= frame["called"] * 0.5 * frame["wealth"]
         plain, found = rows(frame, method, estimand)
         rejected += found.p < 0.05
