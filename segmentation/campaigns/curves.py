@@ -196,7 +196,7 @@ def uplift_curve(
     `rank_average_treatment_effect`, 0.04 in units of the outcome per customer, which can be
     compared between campaigns. It grows with the effect, and is not divided by anything.
 
-    To choose among several scores see `compare_curves`: the best of many looks good by chance.
+    The best of many scores looks good by chance: see `compare_curves`.
 
     References
     ----------
