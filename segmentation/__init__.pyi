@@ -12,6 +12,7 @@ from .customers.cohorts import Cohorts, assign_cohort, cohort_scheme
 from .customers.concentrations import concentration, pareto_tail
 from .customers.crossings import ThresholdMovement, threshold_movement
 from .customers.dates import months_before
+from .customers.decompositions import Kitagawa, das_gupta, kitagawa
 from .customers.denominators import conditional_shares
 from .customers.duplicates import duplicate_candidates
 from .customers.headrooms import headroom
@@ -44,6 +45,7 @@ from .campaigns.outcomes import campaign_data
 from .campaigns.payoffs import Payoff, payoff
 from .campaigns.permutations import Design
 from .campaigns.published import hillstrom_sums
+from .campaigns.quantiles import quantile_effect
 from .campaigns.reviews import check_campaign
 from .campaigns.rollouts import Rollout, did
 from .campaigns.sequences import monitor
@@ -88,6 +90,7 @@ __all__ = [
     "Cohorts",
     "Design",
     "Headline",
+    "Kitagawa",
     "Learned",
     "Metric",
     "Migration",
@@ -118,6 +121,7 @@ __all__ = [
     "completeness_parts",
     "concentration",
     "conditional_shares",
+    "das_gupta",
     "design_campaign",
     "did",
     "draw_balance",
@@ -146,6 +150,7 @@ __all__ = [
     "headlines",
     "headroom",
     "hillstrom_sums",
+    "kitagawa",
     "label",
     "learn",
     "markov_value",
@@ -166,6 +171,7 @@ __all__ = [
     "payoff",
     "permutation_distribution",
     "project",
+    "quantile_effect",
     "read_berka",
     "read_hillstrom",
     "reading",
