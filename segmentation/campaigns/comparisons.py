@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from segmentation.campaigns.bins import falling, read_head, scan_cells
-from segmentation.campaigns.curves import check_arguments, inference
 from segmentation.campaigns.deviations import Deviations, Whole, of_cells, of_customers, slices
 from segmentation.campaigns.estimates import critical_value
+from segmentation.campaigns.inferences import check_arguments, inference
 from segmentation.campaigns.rankers import binning_losses, first_of_each, two_each
 from segmentation.campaigns.rankings import MEASURES, Influence, Ranks, Weighted, spread
 from segmentation.campaigns.scores import Floats, Scored, collect_customers, enter_scores

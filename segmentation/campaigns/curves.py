@@ -12,11 +12,14 @@ import pandas as pd
 from segmentation.campaigns.deviations import Deviations, slices
 from segmentation.campaigns.estimates import critical_value
 from segmentation.campaigns.gains import gain_table
-from segmentation.campaigns.rankers import ranked_customers
+from segmentation.campaigns.inferences import check_arguments, effect_spread, inference
+from segmentation.campaigns.rankers import ranked_cells, ranked_customers
 from segmentation.campaigns.rankings import MEASURES, Influence, Ranks, spread
 from segmentation.campaigns.scores import enter_scores
+from segmentation.campaigns.sums import Moments
+from segmentation.campaigns.tallies import cells_of_sums
 
-__all__ = ["UpliftCurve", "check_arguments", "inference", "uplift_curve"]
+__all__ = ["UpliftCurve", "uplift_curve"]
 
 POINTS = 1000
 """Rows of the table of an exact curve, at most."""
@@ -130,8 +133,9 @@ def uplift_curve(
 
     Parameters
     ----------
-    data : any frame
-        One row a unit of the assignment. Only two arms are used, whatever others there are.
+    data : any frame, or Moments
+        One row a unit of the assignment; or the sums of the outcome by arm and score. Only two
+        arms are used, whatever others there are.
     score : str
         Column to rank by, highest first; only the order matters. **It must be held out**: not
         learnt from the outcomes of these customers. A score that was ranks them by their noise,
@@ -219,8 +223,14 @@ def uplift_curve(
     """
     check_arguments(share, bins, known_share)
     critical_value(alpha)
-    scored = enter_scores(data, [score], outcome, arm, control, treated, cluster)
-    rows, ranked, scores, losses = ranked_customers(scored, share, bins)
+    if isinstance(data, Moments):
+        if cluster is not None:
+            raise ValueError("cluster: sums have no clusters; pass the customers")
+        scored, cells = cells_of_sums(data, score, outcome, arm, control, treated)
+        rows, ranked, scores, losses = ranked_cells(cells, share)
+    else:
+        scored = enter_scores(data, [score], outcome, arm, control, treated, cluster)
+        rows, ranked, scores, losses = ranked_customers(scored, share, bins)
     notes = _notes(rows, ranked)
     found: dict[str, Any] = {}
     for measure in MEASURES:
@@ -229,7 +239,7 @@ def uplift_curve(
         if not {SAME_SCORE, NO_VARIANCE} & set(notes):
             known = spread(rows, part, known_share)
         found |= inference(measure, part.value, *known, alpha)
-    variance, df = (math.nan, math.nan) if NO_VARIANCE in notes else _effect_spread(rows)
+    variance, df = (math.nan, math.nan) if NO_VARIANCE in notes else effect_spread(rows)
     found |= inference("ate", rows.effect, variance, df, alpha)
     table = gain_table(rows, ranked, scores, bins or POINTS, known_share, alpha, df)
     return UpliftCurve(
@@ -250,45 +260,6 @@ def uplift_curve(
         table=table,
         **found,
     )
-
-
-def check_arguments(share: float | None, bins: int | None, known_share: bool) -> None:
-    """Raise a ValueError if one of the arguments is out of range."""
-    if share is not None and not 0 < share < 1:
-        raise ValueError("share: the share of treatment lies between 0 and 1")
-    if share is not None and not known_share:
-        raise ValueError("known_share: a share that is given is known")
-    if bins is not None and not (isinstance(bins, int) and bins >= 2):
-        raise ValueError("bins: a whole number of 2 or more")
-
-
-def inference(
-    name: str, value: float, variance: float, df: float, alpha: float
-) -> dict[str, float]:
-    """Value, standard error, interval and p-value; of a variance of 0 nothing but the value."""
-    from scipy import stats
-
-    se, reach, p = math.nan, math.nan, math.nan
-    if variance > 0 and df > 0:
-        se = math.sqrt(variance)
-        reach = critical_value(alpha, df) * se
-        p = float(2 * stats.t.sf(abs(value) / se, df))
-    found = {"": value, "_se": se, "_low": value - reach, "_high": value + reach, "_p": p}
-    return {name + ending: part for ending, part in found.items()}
-
-
-def _effect_spread(rows: Deviations) -> tuple[float, float]:
-    """Variance of the effect on all and its degrees of freedom: Welch's, or those of clusters."""
-    share = rows.counts[1] / rows.total  # the difference of means is by the observed share
-    factors = np.array([(1 - rows.share) / (1 - share), rows.share / share])
-    if rows.cluster is not None:
-        parts = slices(len(rows.sums))
-        weighted = ((p, factors[rows.treated[p].astype(np.int8)], np.zeros(1)) for p in parts)
-        return spread(rows, weighted, False)
-    squares = sum(rows.totals(part)[:, 2] for part in slices(len(rows.sums)))
-    counts = np.array(rows.counts)
-    parts = squares * factors**2 / rows.total**2 * counts / (counts - 1)
-    return float(parts.sum()), float(parts.sum() ** 2 / (parts**2 / (counts - 1)).sum())
 
 
 def _notes(rows: Deviations, ranked: Ranks) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ __all__ = [
     "binning_losses",
     "first_of_each",
     "in_memory",
+    "ranked_cells",
     "ranked_customers",
     "two_each",
 ]
@@ -46,11 +47,11 @@ def ranked_customers(scored: Scored, share: float | None, bins: int | None) -> R
     """Rank from cells that the engine sums, or from customers in memory."""
     if bins is not None:
         cells = scan_cells(scored, read_head(scored), FINER * bins, 1 / bins)
-        return _from_cells(cells, share)
+        return ranked_cells(cells, share)
     if scored.control_rows + scored.treated_rows > HEAD:
         head = read_head(scored)
         if 0 < len(np.unique(head.scores[0])) <= FEW:
-            found = _from_cells(scan_cells(scored, head, FINER * FEW, 1 / FEW), share)
+            found = ranked_cells(scan_cells(scored, head, FINER * FEW, 1 / FEW), share)
             if found.losses[2] == 0:  # no cell holds different scores
                 return found
     return in_memory(collect_customers(scored), share)
@@ -81,7 +82,8 @@ def first_of_each(ordered: Floats) -> Whole | None:
     return None if new.all() else np.flatnonzero(np.append(True, new))
 
 
-def _from_cells(cells: ScoreCells, share: float | None) -> Ranked:
+def ranked_cells(cells: ScoreCells, share: float | None) -> Ranked:
+    """Rank sums by cell of their first score."""
     two_each(cells.treated, cells.n)
     order, starts = falling(cells, 0)
     rows = of_cells(cells, share).take(order)
