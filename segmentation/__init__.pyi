@@ -14,6 +14,7 @@ from .customers.crossings import ThresholdMovement, threshold_movement
 from .customers.dates import months_before
 from .customers.decompositions import Kitagawa, das_gupta, kitagawa
 from .customers.denominators import conditional_shares
+from .customers.dormancies import DormancyRule, dormancy, dormancy_rule, dormancy_rules
 from .customers.duplicates import duplicate_candidates
 from .customers.headrooms import headroom
 from .customers.intervals import wilson
@@ -21,6 +22,7 @@ from .customers.lifts import month_end_lift
 from .customers.magnitudes import cohort_effects
 from .customers.migrations import Migration, migration
 from .customers.missingness import Missingness, missingness_model
+from .customers.overlaps import dormancy_overlap, dormancy_table
 from .customers.panels import monthly_panel, monthly_panels
 from .customers.populations import merged_rule, tier_table
 from .customers.portraits import cohort_profile
@@ -32,6 +34,7 @@ from .customers.values import markov_value
 # campaigns: what worked
 from .campaigns.adjustments import adjust
 from .campaigns.allocations import Assignment, assign
+from .campaigns.briefs import Brief, campaign_brief
 from .campaigns.clusters import permutation_distribution
 from .campaigns.comparisons import compare_curves
 from .campaigns.curves import UpliftCurve, uplift_curve
@@ -86,9 +89,11 @@ __all__ = [
     "TABLES",
     "Assignment",
     "Bank",
+    "Brief",
     "CampaignDesign",
     "Cohorts",
     "Design",
+    "DormancyRule",
     "Headline",
     "Kitagawa",
     "Learned",
@@ -110,6 +115,7 @@ __all__ = [
     "assign_cohort",
     "assign_tier",
     "build_reports",
+    "campaign_brief",
     "campaign_data",
     "check_bank",
     "check_campaign",
@@ -124,6 +130,11 @@ __all__ = [
     "das_gupta",
     "design_campaign",
     "did",
+    "dormancy",
+    "dormancy_overlap",
+    "dormancy_rule",
+    "dormancy_rules",
+    "dormancy_table",
     "draw_balance",
     "draw_basis",
     "draw_completeness",

@@ -9,12 +9,14 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from segmentation.customers.cohorts import UNKNOWN, assign_cohort, cohort_scheme
 from segmentation.customers.dates import month_end, months_before, read_month
 from segmentation.data.bank import Bank
-from segmentation.data.engines import collect
-from segmentation.data.errors import TableError
+from segmentation.data.engines import collect, enter
+from segmentation.data.errors import TableError, missing_columns
+from segmentation.data.rules import load_rules
 
-__all__ = ["as_day", "balance_month", "complete_since", "completed_months", "members"]
+__all__ = ["as_day", "balance_month", "complete_since", "completed_months", "grouped", "members"]
 
 DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 
@@ -115,3 +117,51 @@ def members(bank: Bank, day: dt.date, optional: Iterable[str] = ()) -> nw.LazyFr
         lazy = lazy.with_columns(nw.coalesce(then, nw.col("branch_id")).alias("branch_id"))
     wanted = ("customer_id", *traits, "closed_on", *(n for n in extra if n != "closed_on"))
     return lazy.select(*wanted)
+
+
+def grouped(
+    bank: Bank, lazy: nw.LazyFrame[Any], by: Any, day: dt.date
+) -> tuple[nw.LazyFrame[Any], str | None]:
+    """Add to customers the group that results are told by, and return its column.
+
+    Parameters
+    ----------
+    bank : Bank
+    lazy : LazyFrame
+        As of `members`.
+    by : str, frame or None
+        A column of `customers`; a scheme of `cohorts.toml`, which becomes the column `cohort`; or
+        a frame of the bank's kind with customer_id and one more column. Who has no group there is
+        ``unknown``.
+    day : datetime.date
+        The day of ages and branches.
+    """
+    if by is None:
+        return lazy, None
+    names = lazy.collect_schema().names()
+    if not isinstance(by, str):
+        frame = enter(by, "by", ("customer_id",))
+        others = [name for name in frame.collect_schema().names() if name != "customer_id"]
+        if len(others) != 1 or others[0] in names:
+            rule = "it has customer_id and one column more, of a name of its own"
+            raise TableError("by", rule, "Select or rename.")
+        frame = frame.select(nw.col("customer_id").cast(nw.String), others[0])
+        frame = frame.group_by("customer_id").agg(nw.col(others[0]).max())
+        lazy, column = lazy.join(frame, on="customer_id", how="left"), others[0]
+    elif by in load_rules("cohorts", bank.rules):
+        born = bank.table("customers", "customer_id", "birth_date")
+        born = born.group_by("customer_id").agg(nw.col("birth_date").max())
+        if "birth_date" not in names:
+            lazy = lazy.join(born, on="customer_id", how="left")
+        scheme = cohort_scheme(by, bank.rules)
+        frame = assign_cohort(lazy.to_native(), scheme, as_of=day, implausible=UNKNOWN)
+        return enter(frame), "cohort"
+    else:
+        column = by
+        if by not in names:
+            missing_columns("customers", (by,), bank.raw("customers").collect_schema().names())
+            frame = bank.table("customers", "customer_id", by)
+            frame = frame.group_by("customer_id").agg(nw.col(by).max())
+            lazy = lazy.join(frame, on="customer_id", how="left")
+    text = nw.col(column).cast(nw.String).fill_null(UNKNOWN)
+    return lazy.with_columns(text.alias(column)), column
