@@ -10,118 +10,12 @@ from typing import Any
 
 from segmentation.data.contract import TABLES
 from segmentation.data.rules import load_rules
+from segmentation.figures.headings import COLUMNS
 from segmentation.figures.language import N_, _, current_language
+from segmentation.figures.methods import method_name
 
 __all__ = ["label"]
 
-COLUMNS = {
-    "after": N_("Money after"),
-    "age": N_("Age"),
-    "amount": N_("Amount"),
-    "aum": N_("AUM"),
-    "aum_average": N_("Month-average AUM"),
-    "aum_end": N_("Month-end AUM"),
-    "aum_quarter": N_("Quarter-average AUM"),
-    "aum_share": N_("Share of AUM"),
-    "aum_year": N_("Year-average AUM"),
-    "base": N_("Base log odds"),
-    "before": N_("Money before"),
-    "branch": N_("Branch"),
-    "branch_id": N_("Branch"),
-    "by": N_("Group"),
-    "change": N_("Change"),
-    "channel": N_("Channel"),
-    "alpha": N_("Exponent"),
-    "average": N_("Daily average"),
-    "columns": N_("Agree in"),
-    "coefficient": N_("Coefficient"),
-    "column": N_("Column"),
-    "complete": N_("Complete"),
-    "contribution": N_("Contribution"),
-    "customer_share": N_("Share of customers"),
-    "customers": N_("Customers"),
-    "debt": N_("Debt"),
-    "digital_share": N_("Digital share"),
-    "collected_by": N_("Collected by"),
-    "decile": N_("Decile"),
-    "df": N_("Degrees of freedom"),
-    "difference": N_("Difference"),
-    "end": N_("Month-end balance"),
-    "entered": N_("Entered"),
-    "estimate": N_("Estimate"),
-    "expected": N_("Expected"),
-    "fell": N_("Fell"),
-    "factor": N_("Factor"),
-    "field": N_("Field"),
-    "flagged": N_("Above the limit"),
-    "format": N_("Type of branch"),
-    "frequency": N_("Transactions in 12 months"),
-    "from": N_("From"),
-    "gap": N_("Distance to the threshold"),
-    "gini": N_("Gini coefficient"),
-    "groups": N_("Groups"),
-    "high": N_("Upper end"),
-    "invalid": N_("Share invalid"),
-    "interval": N_("95% interval"),
-    "kind": N_("Kind"),
-    "left": N_("Left"),
-    "level": N_("Level"),
-    "lift": N_("Month-end lift"),
-    "limit": N_("Limit"),
-    "lr": N_("Likelihood ratio"),
-    "low": N_("Lower end"),
-    "manager": N_("Relationship manager"),
-    "manager_id": N_("Relationship manager"),
-    "mean": N_("Mean"),
-    "mean_aum": N_("Mean AUM"),
-    "mean_contribution": N_("Mean contribution"),
-    "mean_gap": N_("Mean distance to the threshold"),
-    "mechanism": N_("Mechanism"),
-    "median": N_("Median"),
-    "mend": N_("Mend"),
-    "missing": N_("Missing"),
-    "monetary": N_("Turnover in 12 months"),
-    "month": N_("Month"),
-    "move": N_("Move"),
-    "money_share": N_("Share of money"),
-    "moved": N_("Crossed"),
-    "n": N_("Number"),
-    "odds_ratio": N_("Odds ratio"),
-    "p": N_("p-value"),
-    "p_value": N_("p-value"),
-    "pairs": N_("Pairs"),
-    "part": N_("Step"),
-    "placebos": N_("Pretended thresholds"),
-    "period": N_("Period"),
-    "product": N_("Product"),
-    "products": N_("Products held"),
-    "products_per_customer": N_("Products per customer"),
-    "recency_days": N_("Days since the last transaction"),
-    "region": N_("Region"),
-    "rose": N_("Rose"),
-    "rows": N_("Rows"),
-    "rule": N_("Rule"),
-    "separated": N_("All or none"),
-    "share": N_("Share"),
-    "side": N_("Side of the threshold"),
-    "stale": N_("Share out of date"),
-    "state": N_("State"),
-    "stayed": N_("Stayed"),
-    "table": N_("Table"),
-    "tenure_years": N_("Years with the bank"),
-    "term": N_("Term"),
-    "threshold": N_("Threshold"),
-    "tier": N_("Tier"),
-    "tier_code": N_("Number of the tier"),
-    "tenure": N_("Years with the bank"),
-    "to": N_("To"),
-    "top": N_("Largest customers"),
-    "total": N_("Total"),
-    "transactions": N_("Transactions"),
-    "unknown": N_("Unknown"),
-    "value": N_("Customer value"),
-    "year": N_("Year"),
-}
 CATEGORIES = {
     "above": N_("just above"),
     "all_nine": N_("All nine elements"),
@@ -194,6 +88,8 @@ TABLE_NAMES = {
 }
 ABOVE, RANGE = " and above", " to "
 PENETRATION = "penetration_"
+WHOLES = {"n_": N_("Number, {whole}"), "share_of_": N_("Share of {whole}")}
+"""Columns that name the whole that they are out of, or count it."""
 
 
 def label(name: Any, kind: str = "") -> str:
@@ -220,12 +116,17 @@ def label(name: Any, kind: str = "") -> str:
     ('Share of AUM', 'Demand deposit', 'Basic', 'Some column')
     """
     text = str(name)
+    if kind == "method":
+        return method_name(text)
     if kind != "column":
         found = _category(text)
         if found is not None:
             return found
     if text.startswith(PENETRATION):
         return _("{product}, penetration").format(product=label(text.removeprefix(PENETRATION)))
+    for prefix, whole in WHOLES.items():
+        if text.startswith(prefix) and text not in COLUMNS:
+            return _(whole).format(whole=label(text.removeprefix(prefix), kind))
     if text in COLUMNS or text in TABLE_NAMES:
         return _(COLUMNS.get(text) or TABLE_NAMES[text])
     if current_language() != "en" and text in _contract_names():
