@@ -44,6 +44,7 @@ from .campaigns.learners import Learned, learn
 from .campaigns.metrics import Metric
 from .campaigns.mixtures import other_assignments
 from .campaigns.observed import observed_effect
+from .campaigns.outlines import arm_table
 from .campaigns.outcomes import campaign_data
 from .campaigns.payoffs import Payoff, payoff
 from .campaigns.permutations import Design
@@ -63,8 +64,10 @@ from .figures.permutations import draw_permutation
 from .figures.powers import draw_power
 from .figures.uplifts import draw_uplift_curve
 from .figures.quality import draw_completeness, draw_completeness_by
+from .figures.cohorts import draw_cohorts
 from .figures.concentrations import draw_lorenz
 from .figures.customers import draw_basis, draw_penetration, draw_tiers
+from .figures.denominators import draw_both_directions
 from .figures.labels import label
 from .figures.language import translator
 from .figures.lifts import draw_lift
@@ -111,6 +114,7 @@ __all__ = [
     "TierRule",
     "UpliftCurve",
     "adjust",
+    "arm_table",
     "assign",
     "assign_cohort",
     "assign_tier",
@@ -137,6 +141,8 @@ __all__ = [
     "dormancy_table",
     "draw_balance",
     "draw_basis",
+    "draw_both_directions",
+    "draw_cohorts",
     "draw_completeness",
     "draw_completeness_by",
     "draw_effects",

@@ -119,7 +119,7 @@ COLUMNS = {
     "aum_growth": N_("Growth of AUM"),
     "cohort": N_("Cohort"),
     "debt_share": N_("Customers with debt"),
-    "digital_share_of_active": N_("Mobile or web users among the active"),
+    "digital_share_of_active": N_("Mobile or web, of the active"),
     "effect": N_("Effect"),
     "measure": N_("Measure"),
     "point": N_("Service point"),

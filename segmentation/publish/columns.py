@@ -36,6 +36,7 @@ MONEY = frozenset(
             "money",
             "reward",
             "threshold",
+            "typical_aum",
             "value",
         ),
     ]
@@ -66,7 +67,9 @@ class Meanings:
             return "money"
         if name in self.shares:
             return "percent"
-        if name in SHARES or name.endswith("_share") or name.startswith("penetration_"):
+        if name in SHARES or name.endswith(("_share", "_growth")) or "share_of_" in name:
+            return "percent"
+        if name.startswith("penetration_"):
             return "percent"
         if name in MONEY:
             return "money"
@@ -121,7 +124,7 @@ def write_columns(
 def _places(names: Sequence[str]) -> Iterator[tuple[int, int | None, int | None]]:
     """Give the place of each column to write, and for an interval those of its ends."""
     for place, name in enumerate(names):
-        if name == "tier_code" and "tier" in names:
+        if name.endswith("_code") and name.removesuffix("_code") in names:
             continue
         stem, ends = _stem(name)
         other = {"low": "high", "high": "low"}.get(ends)
