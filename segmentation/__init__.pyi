@@ -8,6 +8,7 @@ from .data.public import read_berka, read_hillstrom
 from .data.source import open_bank, write_bank
 
 # customers: who they are
+from .customers.censuses import census_population
 from .customers.cohorts import Cohorts, assign_cohort, cohort_scheme
 from .customers.concentrations import concentration, pareto_tail
 from .customers.crossings import ThresholdMovement, threshold_movement
@@ -28,6 +29,7 @@ from .customers.populations import merged_rule, tier_table
 from .customers.portraits import cohort_profile
 from .customers.projections import project
 from .customers.quality import completeness, completeness_parts
+from .customers.standards import standardised_rate
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
 
@@ -53,6 +55,7 @@ from .campaigns.quantiles import quantile_effect
 from .campaigns.reviews import check_campaign
 from .campaigns.rollouts import Rollout, did
 from .campaigns.sequences import monitor
+from .campaigns.summaries import curve_table
 from .campaigns.sums import Moments, moments
 from .campaigns.targets import Target, target
 
@@ -121,6 +124,7 @@ __all__ = [
     "build_reports",
     "campaign_brief",
     "campaign_data",
+    "census_population",
     "check_bank",
     "check_campaign",
     "cohort_effects",
@@ -131,6 +135,7 @@ __all__ = [
     "completeness_parts",
     "concentration",
     "conditional_shares",
+    "curve_table",
     "das_gupta",
     "design_campaign",
     "did",
@@ -194,6 +199,7 @@ __all__ = [
     "reading",
     "show_table",
     "simulate_bank",
+    "standardised_rate",
     "suppress_counts",
     "suppress_sums",
     "target",
