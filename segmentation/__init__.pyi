@@ -27,11 +27,15 @@ from .customers.overlaps import dormancy_overlap, dormancy_table
 from .customers.panels import monthly_panel, monthly_panels
 from .customers.populations import merged_rule, tier_table
 from .customers.portraits import cohort_profile
+from .customers.prevalences import long_tail_table, risk_flags
 from .customers.projections import project
 from .customers.quality import completeness, completeness_parts
+from .customers.reactivations import Reactivation, reactivation
 from .customers.standards import standardised_rate
+from .customers.tails import LongTailRule, long_tail, long_tail_rule
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
+from .customers.workloads import Channel, Servicing, servicing, servicing_rule
 
 # campaigns: what worked
 from .campaigns.adjustments import adjust
@@ -92,17 +96,18 @@ from .publish.reports import build_reports
 from .publish.tables import show_table
 
 __all__ = [
-    "TABLES",
     "Assignment",
     "Bank",
     "Brief",
     "CampaignDesign",
+    "Channel",
     "Cohorts",
     "Design",
     "DormancyRule",
     "Headline",
     "Kitagawa",
     "Learned",
+    "LongTailRule",
     "Metric",
     "Migration",
     "MissingTable",
@@ -110,7 +115,10 @@ __all__ = [
     "Moments",
     "Payoff",
     "Picture",
+    "Reactivation",
     "Rollout",
+    "Servicing",
+    "TABLES",
     "TableError",
     "Target",
     "ThresholdMovement",
@@ -175,6 +183,9 @@ __all__ = [
     "kitagawa",
     "label",
     "learn",
+    "long_tail",
+    "long_tail_rule",
+    "long_tail_table",
     "markov_value",
     "merged_rule",
     "migration",
@@ -194,9 +205,13 @@ __all__ = [
     "permutation_distribution",
     "project",
     "quantile_effect",
+    "reactivation",
     "read_berka",
     "read_hillstrom",
     "reading",
+    "risk_flags",
+    "servicing",
+    "servicing_rule",
     "show_table",
     "simulate_bank",
     "standardised_rate",

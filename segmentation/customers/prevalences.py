@@ -1,0 +1,151 @@
+"""Prevalences of the long tail: its share of heads and of money, and how many bear a flag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from segmentation.customers.alerts import FLAGS
+from segmentation.customers.intervals import wilson
+from segmentation.data.engines import cents, collect, enter
+from segmentation.data.errors import TableError
+
+__all__ = ["long_tail_table", "risk_flags"]
+
+MONEY = ("balance", "turnover", "movements")
+ENDS = ("", "_low", "_high")
+
+
+def long_tail_table(data: Any, by: str | None = None, *, level: float = 0.95) -> pd.DataFrame:
+    """Compare the long tail's share of customers with its share of what they have and do.
+
+    Parameters
+    ----------
+    data : any frame Narwhals knows
+        As `long_tail` gives it.
+    by : str, optional
+        One of its columns, for example ``branch_id``.
+    level : float
+        Confidence of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        Two rows, the long tail's and that of all others, of each group; a group without customers
+        is absent. Columns by, long_tail, customers, customer_share with low and high (Wilson), and
+        for balance, turnover and movements the sum (yuan, yuan a month, number a month) and
+        ``<name>_share`` of the group's with ``…_low`` and ``…_high``: Wilson's with the effective
+        number of customers ``(Σ m)² / Σ m²``, so that one large customer makes it wide. Shares of a
+        sum of 0 are null.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, or there is no customer.
+
+    Examples
+    --------
+    >>> firms = pd.DataFrame({"long_tail": [True, True, True, False],
+    ...                       "balance": [1.0, 2.0, 7.0, 90.0], "turnover": [0.0, 0.0, 5.0, 5.0],
+    ...                       "movements": [0.0, 0.0, 1.0, 9.0]})
+    >>> table = long_tail_table(firms)
+    >>> table[["long_tail", "customer_share", "balance_share", "turnover_share"]].values.tolist()
+    [[True, 0.75, 0.1, 0.5], [False, 0.25, 0.9, 0.5]]
+    """
+    extra = () if by is None else (by,)
+    lazy = enter(data, "data", ("long_tail", *MONEY, *extra))
+    lazy = lazy.select(
+        *extra,
+        "long_tail",
+        *MONEY,
+        **{f"{name}_squares": nw.col(name) * nw.col(name) for name in MONEY},
+    )
+    sums = [f"{name}{end}" for name in MONEY for end in ("", "_squares")]
+    cells = lazy.group_by(*extra, "long_tail").agg(nw.len().alias("customers"), nw.col(*sums).sum())
+    table = collect(cells.with_columns(cents(nw.col(name)).alias(name) for name in MONEY))
+    if table.empty:
+        raise TableError("data", "there is a customer", "Pass what long_tail gave.")
+    table["long_tail"] = table["long_tail"].astype(bool)
+    order = [*extra, "long_tail"]
+    table = table.sort_values(order, ascending=[*(True for _ in extra), False], ignore_index=True)
+    whole = table.groupby(by)[["customers", *sums]].transform("sum") if by else table.sum()
+    n = whole["customers"]
+    table["customer_share"] = table["customers"] / n
+    ends = wilson(table["customers"], np.broadcast_to(n, len(table)), level)
+    table["customer_share_low"], table["customer_share_high"] = ends
+    for name in MONEY:
+        total = pd.Series(np.broadcast_to(whole[name], len(table)).astype(float))
+        squares = np.broadcast_to(whole[f"{name}_squares"], len(table)).astype(float)
+        share = (table[name] / total).where(total > 0)
+        effective = np.where(total > 0, total**2 / np.where(squares > 0, squares, 1), 0.0)
+        counts = np.minimum(np.nan_to_num(share) * effective, effective)
+        table[f"{name}_share"] = share
+        table[f"{name}_share_low"], table[f"{name}_share_high"] = wilson(counts, effective, level)
+    columns = ["customers", *(f"customer_share{end}" for end in ENDS)]
+    columns += [f"{name}{end}" for name in MONEY for end in ("", *(f"_share{e}" for e in ENDS))]
+    return table[[*order, *columns]]
+
+
+def risk_flags(data: Any, by: str | None = None, *, level: float = 0.95) -> pd.DataFrame:
+    """Count the customers that bear each flag.
+
+    Parameters
+    ----------
+    data : any frame Narwhals knows
+        As `long_tail` gives it, with those flags that the bank's tables can tell.
+    by : str, optional
+        One of its columns, for example ``long_tail`` or ``branch_id``.
+    level : float
+        Confidence of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        One row a flag, and group: flag, by, customers, flagged, share with low and high (Wilson);
+        a last flag ``any`` is whoever bears one or more.
+
+    Raises
+    ------
+    TableError
+        If there is no flag, `by` is missing, or there is no customer.
+
+    Examples
+    --------
+    >>> firms = pd.DataFrame({"revived": [True, False], "pass_through": [True, False]})
+    >>> risk_flags(firms)[["flag", "flagged", "share"]].values.tolist()
+    [['revived', 1, 0.5], ['pass_through', 1, 0.5], ['any', 1, 0.5]]
+    """
+    extra = () if by is None else (by,)
+    lazy = enter(data, "data", extra)
+    found = [name for name in FLAGS if name in lazy.collect_schema().names()]
+    if not found:
+        raise TableError("data", "there is a flag", "Pass what long_tail gave.")
+    one = {name: nw.col(name).fill_null(False).cast(nw.Int64) for name in found}
+    lazy = lazy.select(*extra, **one)
+    lazy = lazy.with_columns(any=nw.max_horizontal(*(nw.col(name) for name in found)))
+    found = [*found, "any"]
+    if by is None:
+        lazy = lazy.with_columns(group=nw.lit(0))
+    key = by or "group"
+    counts = lazy.group_by(key).agg(nw.len().alias("customers"), nw.col(*found).sum())
+    cells = collect(counts).sort_values(key, ignore_index=True)
+    if cells.empty:
+        raise TableError("data", "there is a customer", "Pass what long_tail gave.")
+    parts = [
+        pd.DataFrame(
+            {
+                "flag": name,
+                **{column: cells[column] for column in extra},
+                "customers": cells["customers"],
+                "flagged": cells[name].astype("int64"),
+            }
+        )
+        for name in found
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    table["share"] = table["flagged"] / table["customers"]
+    table["low"], table["high"] = wilson(table["flagged"], table["customers"], level)
+    return table
