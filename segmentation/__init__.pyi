@@ -96,6 +96,7 @@ from .publish.reports import build_reports
 from .publish.tables import show_table
 
 __all__ = [
+    "TABLES",
     "Assignment",
     "Bank",
     "Brief",
@@ -118,7 +119,6 @@ __all__ = [
     "Reactivation",
     "Rollout",
     "Servicing",
-    "TABLES",
     "TableError",
     "Target",
     "ThresholdMovement",
