@@ -75,6 +75,7 @@ from .figures.cohorts import draw_cohorts
 from .figures.concentrations import draw_lorenz
 from .figures.customers import draw_basis, draw_penetration, draw_tiers
 from .figures.denominators import draw_both_directions
+from .figures.gaps import draw_gap
 from .figures.labels import label
 from .figures.language import translator
 from .figures.lifts import draw_lift
@@ -159,6 +160,7 @@ __all__ = [
     "draw_completeness",
     "draw_completeness_by",
     "draw_effects",
+    "draw_gap",
     "draw_lift",
     "draw_lorenz",
     "draw_migration",

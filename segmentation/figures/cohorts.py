@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["category_name", "draw_cohorts"]
 
 MEASURES = (
-    *("typical_aum", "products_per_customer", "active_share", "digital_share_of_active"),
+    *("digital_share_of_active", "typical_aum", "products_per_customer", "active_share"),
     *("debt_share", "retained_share", "aum_growth"),
 )
 """What is drawn where nothing else is asked for."""
+PAGE = 8.0
+"""Inches that charts of a page may take."""
 MONEY = ("mean_aum", "typical_aum", "mean_contribution")
 
 
@@ -52,8 +54,9 @@ def draw_cohorts(
     bank, month : optional
         For source and date below the chart.
     measures : sequence of str, optional
-        Columns to draw, by default up to seven that the profile has; with a further column the
-        first of them, by default the share of those active who use mobile or web.
+        Columns to draw, by default those of `MEASURES` that the profile has and a page has room
+        for; with a further column the first of them, by default the share of those active who use
+        mobile or web.
     level : float
         Confidence of the intervals, as `cohort_profile` was asked for.
 
@@ -85,10 +88,18 @@ measures, 1 sets two cohorts apart beyond their intervals.
     else:
         panels = [Panel(label(name, "column"), shown, name) for name in wanted]
     panels = [panel for panel in panels if panel.rows[panel.measure].notna().any()]
+    if measures is None:
+        room = 2 * max(1, int(PAGE / _tall(max(len(panel.rows) for panel in panels))))
+        panels = panels[:room]
     unit = _("Dots with {level} intervals, one cohort a line").format(level=level_text(level))
     if by:
         unit = f"{label(wanted[0], 'column')} · {unit}"
     return _panels(panels, context, unit)
+
+
+def _tall(lines: int) -> float:
+    """Inches of a small chart of so many lines."""
+    return 0.3 * lines + 0.5
 
 
 class Panel(NamedTuple):
@@ -106,9 +117,8 @@ def _wanted(names: list[str], measures: Sequence[str] | None, one: bool) -> list
         ends = [f"{name}{end}" for name in wanted for end in ("", "_low", "_high")]
         missing_columns("profile", ends, names)
     else:
-        order = MEASURES[3:] + MEASURES[:3] if one else MEASURES
         has_ends = [name for name in names if {f"{name}_low", f"{name}_high"} <= set(names)]
-        wanted = [name for name in order if name in has_ends] or has_ends
+        wanted = [name for name in MEASURES if name in has_ends] or has_ends
     if not wanted:
         rule = "there is a measure with its interval"
         raise TableError("profile", rule, "Pass what `cohort_profile` gives.")
@@ -120,7 +130,7 @@ def _panels(panels: list[Panel], context: Context, unit: str) -> Picture:
     lines = max(len(panel.rows) for panel in panels)
     down, across = ((len(panels) + 1) // 2, 2) if len(panels) > 1 else (1, 1)
     same = len({panel.measure for panel in panels}) == 1
-    height = down * (0.3 * lines + 0.5)
+    height = down * _tall(lines)
     options = {"sharey": True, "sharex": same}
     with sheet(finding, context.foot(unit), height, down, across, **options) as page:
         for axes, panel in zip(page.axes, panels, strict=False):
