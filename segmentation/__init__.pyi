@@ -89,6 +89,7 @@ from .figures.numbers import (
 )
 from .figures.pictures import Picture
 from .figures.projections import draw_projection
+from .figures.units import Unit
 
 # publish: what leaves
 from .publish.answers import Headline, headlines, reading
@@ -124,6 +125,7 @@ __all__ = [
     "Target",
     "ThresholdMovement",
     "TierRule",
+    "Unit",
     "UpliftCurve",
     "adjust",
     "arm_table",

@@ -12,7 +12,7 @@ from segmentation.data.contract import TABLES
 from segmentation.data.rules import load_rules
 from segmentation.figures.headings import COLUMNS
 from segmentation.figures.language import N_, _, current_language
-from segmentation.figures.methods import method_name
+from segmentation.figures.methods import KINDS, method_name
 
 __all__ = ["label"]
 
@@ -118,6 +118,8 @@ def label(name: Any, kind: str = "") -> str:
     text = str(name)
     if kind == "method":
         return method_name(text)
+    if text in KINDS.get(kind, ()):
+        return _(KINDS[kind][text])
     if kind != "column":
         found = _category(text)
         if found is not None:

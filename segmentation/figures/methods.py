@@ -7,7 +7,7 @@ import re
 from segmentation.figures.language import N_, _
 from segmentation.figures.numbers import format_number
 
-__all__ = ["method_name"]
+__all__ = ["KINDS", "method_name"]
 
 PARTS = {
     "Welch": N_("difference of means (Welch)"),
@@ -40,6 +40,32 @@ PARTS = {
     "poor overlap": N_("poor overlap"),
     "few clusters": N_("few clusters"),
 }
+CHECKS = {
+    "duplicates": N_("One row a customer"),
+    "missing unit": N_("Every customer has a number"),
+    "two arms": N_("Every customer in one arm"),
+    "another campaign": N_("No other campaign at the same time"),
+    "contact unknown": N_("It is known who was reached"),
+    "split clusters": N_("Clusters in one arm"),
+    "few clusters": N_("Enough clusters"),
+    "sample ratio": N_("Arms as large as planned"),
+    "planned shares": N_("Planned shares are known"),
+    "balance": N_("Arms alike in each covariate"),
+    "joint balance": N_("Arms alike in all covariates together"),
+    "missing covariate": N_("Covariates missing alike"),
+    "missing outcome": N_("Outcomes missing alike"),
+    "period before": N_("No effect in the period before"),
+    "contact in control": N_("Nobody in control was reached"),
+    "contacted": N_("Most of those asked were reached"),
+    "split groups": N_("No household or branch in two arms"),
+}
+VERDICTS = {"ok": N_("ok"), "look": N_("look into it"), "stop": N_("stop")}
+POLICIES = {
+    "chosen": N_("Those above the cut"),
+    "nobody": N_("Nobody"),
+    "everyone": N_("Everyone"),
+}
+KINDS = {"check": CHECKS, "verdict": VERDICTS, "policy": POLICIES}
 COUNTS = {
     "assignments": N_("{n} assignments"),
     "draws": N_("{n} draws"),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from segmentation.figures.labels import label
-from segmentation.figures.language import _
+from segmentation.figures.language import N_, _
 from segmentation.figures.numbers import (
     NOTHING,
     format_interval,
@@ -45,7 +45,8 @@ SHARES = frozenset(["digital_share", "lift", "limit", "share"])
 PLAIN = frozenset(["year", "quarter", "period", "horizon", "rank", "day", "hour"])
 COMPARED = frozenset(["expected", "difference"])
 """Shares where a share stands beside them."""
-P_VALUES = frozenset(["p", "p_value", "pvalue"])
+P_VALUES = frozenset(["p", "p_value", "pvalue", "adjusted_p", "interaction_p", "qini_p"])
+POINTS = N_("percentage points")
 RAW = ("_id", "name")
 FAMILIES = (("before", "after", "change"), ("average", "end"))
 """Columns of money that are compared, and so written in one unit."""
@@ -55,14 +56,17 @@ LISTS = ("column", "columns")
 
 @dataclass(frozen=True)
 class Meanings:
-    """Columns that are money and shares beside those known by name, and the currency."""
+    """Columns that are money, shares and differences of shares beside those known by name."""
 
     money: Collection[str] = ()
     shares: Collection[str] = ()
+    points: Collection[str] = ()
     currency: str = "CNY"
 
     def of(self, name: str) -> str:
-        """Return money, percent, p, plain or number."""
+        """Return money, percent, points, p, plain or number."""
+        if name in self.points:
+            return "points"
         if name in self.money:
             return "money"
         if name in self.shares:
@@ -163,6 +167,10 @@ def _write_interval(
         heading = f"{heading} ({unit})"
         pairs = zip(low / divisor, high / divisor, strict=True)
         cells = [format_interval(a, b, "number", digits) for a, b in pairs]
+    elif kind == "points":
+        heading = f"{heading} ({_(POINTS)})"
+        pairs = zip(100 * low, 100 * high, strict=True)
+        cells = [format_interval(a, b, "number", 2) for a, b in pairs]
     elif kind == "percent":
         cells = [format_interval(a, b) for a, b in zip(low, high, strict=True)]
     else:
@@ -194,6 +202,8 @@ def _write(values: pd.Series[Any], name: str, meanings: Meanings, table: pd.Data
         return Written(heading, _each(values, _number(digits, divisor)), True)
     if meaning == "percent":
         return Written(heading, _each(values, format_percent), True)
+    if meaning == "points":
+        return Written(f"{heading} ({_(POINTS)})", _each(values, _number(2, 0.01)), True)
     if meaning == "p":
         return Written(heading, _each(values, _p_value), True)
     if meaning == "plain":
@@ -229,6 +239,8 @@ def _digits(values: Any) -> int:
     if all(value.is_integer() for value in known):
         return 0
     largest = max(abs(value) for value in known)
+    if largest < 0.1:
+        return 4
     return 2 if largest < 100 else 1 if largest < 10_000 else 0
 
 

@@ -45,6 +45,7 @@ def show_table(
     *,
     money: Collection[str] = (),
     shares: Collection[str] = (),
+    points: Collection[str] = (),
     currency: str = "CNY",
     columns: Sequence[str] | None = None,
     headings: Mapping[str, str] | None = None,
@@ -69,6 +70,8 @@ def show_table(
     money, shares : collection of str
         Columns that are money and shares, beside those known by name; ``"all"`` in it means all
         cells of a cross-table.
+    points : collection of str
+        Columns that are differences of shares, written in percentage points.
     currency : str
         ISO code of the money.
     columns : sequence of str, optional
@@ -112,7 +115,7 @@ def show_table(
         first = str(shown.columns[0])
         named = {str(name): label(name) for name in shown.columns[1:]} | named
         named.setdefault(first, _corner(table))
-    written = write_columns(shown, hidden, Meanings(money, shares, currency), named)
+    written = write_columns(shown, hidden, Meanings(money, shares, points, currency), named)
     written = [_label_column(written[0], shown), *written[1:]] if written else written
     note = f"{HIDDEN} {_(FOOTNOTE)}" if _any_hidden(written) else ""
     return Shown(_html(written, caption, note), _plain(written, caption, note))
