@@ -14,12 +14,14 @@ from segmentation.campaigns.arms import as_text, enter_trial
 from segmentation.data.engines import leave
 from segmentation.data.errors import TableError
 
-__all__ = ["Customers", "Floats", "Scored", "collect_customers", "enter_scores"]
+__all__ = ["CROSS_FITTED", "Customers", "Floats", "Scored", "collect_customers", "enter_scores"]
 
 Floats = npt.NDArray[np.float64]
 
 IN_SAMPLE = "in_sample_scores"
 """In the `attrs` of a pandas frame: columns of scores of customers from whom they were learnt."""
+CROSS_FITTED = "cross_fitted_scores"
+"""And columns of scores by models that shared customers, so that together they are no fair test."""
 
 
 class Scored(NamedTuple):
@@ -113,6 +115,13 @@ def _held_out(data: Any, names: Sequence[str]) -> None:
         own = data[name].attrs if isinstance(data, pd.DataFrame) and name in data else {}
         if name in marked or own.get("in_sample"):
             raise _seen(name)
+        if name in getattr(data, "attrs", {}).get(CROSS_FITTED, ()):
+            raise TableError(
+                "data",
+                "a curve is judged by models that no later fold has made",
+                "Use the column `rank` of what `learn` gave.",
+                name,
+            )
 
 
 def _seen(name: Any) -> TableError:
