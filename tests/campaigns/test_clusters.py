@@ -171,6 +171,85 @@ def test_cluster_t_calibrated():
     size_of_cluster_t(4000)
 
 
+def totals_of_trial(draws, run, rng=None):
+    """Totals and the covariate's means of a trial; with `rng` of the outcome at random visits."""
+    cluster = draws.cluster
+    count = np.bincount(cluster).astype(float)
+    weight = np.ones(len(cluster)) if rng is None else 1.0 + rng.poisson(3, len(cluster))
+    d = np.bincount(cluster, weight)
+    y = np.bincount(cluster, draws.y[run] * weight)
+    x = np.bincount(cluster, draws.x[run] - draws.x[run].mean()) / count
+    w = np.bincount(cluster, draws.treated[run]) > 0
+    origin = y.sum() / d.sum()
+    arms = np.where(w, "treated", "control").astype(object)
+    names = np.arange(len(count)).astype(str).astype(object)
+    return Totals(names, arms, count, y - origin * d, d, x[:, None], origin)
+
+
+def test_totals_of_a_trial_are_what_cluster_estimates_judges():
+    draws = clusters(np.random.default_rng(8), 1, 24, 12, 20)
+    totals, frame = totals_of_trial(draws, 0), draws.one(0)
+    table = estimates(frame, covariates=["x"])
+    for row, adjusted in zip(table.itertuples(), (False, True), strict=True):
+        fit = cluster_fit(totals, "control", adjusted)
+        assert (row.estimate, row.se) == pytest.approx((fit.estimate, fit.se), rel=1e-9)
+
+
+CHOICES = {
+    "mean": {},
+    "mean, adjusted": {"adjusted": True},
+    "ratio": {"ratio": True},
+    "ratio, adjusted": {"adjusted": True, "ratio": True},
+}
+
+
+def size_of_adjusted_and_ratios(runs):
+    """Customers and a covariate in clusters, by t where they are many and permuted where few."""
+    for seed, (groups, treated) in enumerate([(60, 30), (12, 2)]):
+        rejected, covered = dict.fromkeys(CHOICES, 0), dict.fromkeys(CHOICES, 0)
+        rng = np.random.default_rng([seed, 40])
+        table, units = assignments_of(rng, groups, treated)
+        actual = units.astype(int).to_numpy() < treated
+        for start in range(0, runs, 100):
+            draws = clusters(rng, min(100, runs - start), groups, treated, 20)
+            for run in range(len(draws.y)):
+                for name, options in CHOICES.items():
+                    adjusted = options.get("adjusted", False)
+                    totals = totals_of_trial(draws, run, rng if "ratio" in options else None)
+                    if groups == 60:
+                        fit = cluster_fit(totals, "control", adjusted)
+                        margin = stats.t.isf(0.025, fit.df) * fit.se
+                        low, high = fit.estimate - margin, fit.estimate + margin
+                        p = 2 * stats.t.sf(abs(fit.estimate) / fit.se, fit.df)
+                    else:
+                        who = totals.arms == "treated"
+                        order = np.empty(groups, int)
+                        order[actual] = np.flatnonzero(who)
+                        order[~actual] = np.flatnonzero(~who)
+                        x = totals.x[order] if adjusted else None
+                        found = invert(totals.y[order], totals.d[order], table, x)
+                        low, high, p = found.low, found.high, found.p
+                    rejected[name] += p < 0.05
+                    covered[name] += low <= 0 <= high
+        method = "Cluster t" if groups == 60 else "Permutation"
+        for name in CHOICES:
+            record(f"{method}, {name}", draws.name, runs, rejected[name], covered[name])
+            if method == "Cluster t":
+                assert inside(rejected[name], runs)
+            else:
+                assert rejected[name] <= (0.065 if runs >= 4000 else 0.0875) * runs
+            assert rejected[name] == runs - covered[name]
+
+
+def test_adjusted_and_ratios_keep_their_size():
+    size_of_adjusted_and_ratios(400)
+
+
+@pytest.mark.calibrate
+def test_adjusted_and_ratios_calibrated():
+    size_of_adjusted_and_ratios(4000)
+
+
 @pytest.mark.calibrate
 @pytest.mark.parametrize(
     ("row", "cr1_t", "by_welch"),

@@ -5,13 +5,15 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from generators import RUNS, binary, inside, normal, record, spend
+from generators import RUNS, binary, clusters, inside, normal, record, spend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 import segmentation as seg
 from segmentation.campaigns.estimates import Estimate
+from segmentation.campaigns.sandwiches import cluster_fit
+from segmentation.campaigns.totals import Totals
 from segmentation.customers.intervals import square_and_add, wilson
 
 MONEY = {"customers": 10_000, "margin": 50.0, "cost": 2.0}
@@ -248,11 +250,29 @@ def newcombe(draws, run):
     return row(gap, math.sqrt(variance), low, high, "Newcombe", n_control=n0), x0 / n0, None
 
 
+def by_clusters(draws, run):
+    """The same of 60 branches that were assigned, by the error of their totals."""
+    sizes = np.bincount(draws.cluster).astype(float)
+    y = np.bincount(draws.cluster, draws.y[run])
+    arms = np.where(np.bincount(draws.cluster, draws.treated[run]) > 0, "call", "none")
+    names = np.arange(len(sizes)).astype(str)
+    totals = Totals(names, arms, sizes, y, sizes, np.empty((len(sizes), 0)), 0.0)
+    fit = cluster_fit(totals, "none")
+    reach = stats.t.isf(0.025, fit.df) * fit.se
+    found = row(fit.estimate, fit.se, fit.estimate - reach, fit.estimate + reach, "Cluster t")
+    return found, fit.baseline, math.sqrt(fit.variance_below)
+
+
+def branches(rng, runs, n, effect):
+    return clusters(rng, runs, 60, 30, n, effect=effect)
+
+
 CASES = {
     # generator, arguments, how it is estimated, mean of control, true effect
     "normal": (normal, {"n": 200}, welch, 10.0, 0.3),
     "binary": (binary, {"n": 4_000}, newcombe, 0.01, 0.01),
     "spend": (spend, {"n": 3_000, "p": 0.1}, welch, 0.1 * math.exp(4.5), 2.0),
+    "clusters": (branches, {"n": 20}, by_clusters, 5.0, 0.5),
 }
 
 

@@ -16,7 +16,7 @@ def judge(table, truth, method, generator, runs):
     assert len(table) == runs
     covered = int(((table["low"] <= truth) & (truth <= table["high"])).sum())
     if truth:
-        record(method, generator, runs, covered=covered)
+        record(method, f"{generator}, an effect", runs, covered=covered)
     else:
         rejected = int((table["p"] < 0.05).sum())
         record(method, generator, runs, rejected=rejected, covered=covered)
@@ -74,7 +74,33 @@ def test_size_and_coverage_of_ratios(runs):
     table = seg.effect(frame, "spend", "arm", "none", covariates="x", per="visits", by="run")
     for method in ("Delta", "Lin"):
         rows = table[table["method"].str.startswith(method)]
-        judge(rows, 0.0, method, "spend per visit", runs)
+        judge(rows, 0.0, f"{method} of a ratio", "spend per visit", runs)
+
+
+@pytest.mark.parametrize("runs", CALIBRATED)
+@pytest.mark.parametrize("effect", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("draw", "n", "unit"),
+    [(normal, 200, 1), (spend, 1500, 10), (binary, 3000, 0.02)],
+    ids=["normal", "zero-inflated lognormal", "1 % binary"],
+)
+def test_size_and_coverage_of_ratios_of_totals(draw, n, unit, effect, runs):
+    """Each customer has the same outcome at each of their visits: customers, not visits, vary."""
+    parts = 2 if runs == RUNS else 80
+    found = []
+    for seed in range(parts):
+        rng = np.random.default_rng([seed, n, 5])
+        draws = draw(rng, runs // parts, n, effect=effect * unit)
+        frame = draws.frame()
+        frame["visits"] = 1.0 + rng.poisson(3, len(frame))
+        frame["total"] = frame["y"] * frame["visits"]
+        found.append(
+            seg.effect(frame, "total", "arm", "control", "x", per="visits", by="run", unit=None)
+        )
+    table = pd.concat(found)
+    for method in ("Delta", "Lin"):
+        rows = table[table["method"].str.startswith(method)]
+        judge(rows, draws.truth, f"{method} of a ratio", f"{draws.name} per visit", runs)
 
 
 @pytest.mark.parametrize("runs", CALIBRATED)
