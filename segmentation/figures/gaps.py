@@ -10,6 +10,7 @@ import pandas as pd
 
 from segmentation.data.aggregates import disclosure_rules, require_aggregate
 from segmentation.data.errors import TableError, missing_columns
+from segmentation.figures.labels import label
 from segmentation.figures.language import N_, _
 from segmentation.figures.numbers import NOTHING
 from segmentation.figures.pictures import Picture
@@ -28,7 +29,7 @@ PARTS = (
     (("rate", "unexplained"), N_("What remains among like customers")),
 )
 """Names of the three rows in the two decompositions, and what a reader calls them."""
-COUNTS = ("n_a", "n_b", "n")
+COUNTS = ("n_a", "n_b", "n_base", "n_other")
 
 
 def draw_gap(
@@ -49,7 +50,8 @@ def draw_gap(
     bank, month : optional
         For source and date below the chart.
     names : (str, str), optional
-        What to call the two groups; the gap is the second less the first.
+        What to call the two groups; the gap is the second less the first. `gap_decomposition`
+        knows them.
     kind : str
         Unit of the gap: ``percent`` (of shares), ``money`` or ``number`` (such as logs).
     level : float, optional
@@ -74,7 +76,7 @@ like customers. Xihe less Nanhu is −18.0 percentage points (−22.2 to −13.8
     rows = _rows(decomposition)
     context = Context(bank, month)
     least = int(disclosure_rules()["threshold"])
-    if any((rows[name] < least).any() for name in COUNTS if name in rows):
+    if any(n < least for n in _counts(decomposition, rows)):
         return too_few(context)
     unit = unit_of([*rows["estimate"], *rows["low"], *rows["high"]], kind, context)
     finding, rest = _say(rows, unit, first, second)
@@ -99,10 +101,15 @@ like customers. Xihe less Nanhu is −18.0 percentage points (−22.2 to −13.8
 
 def _names(decomposition: Any) -> tuple[str, str]:
     """The groups that the decomposition names, else their places."""
-    groups = getattr(decomposition, "groups", None)
-    if groups is not None and len(groups) == 2:
-        return str(groups[0]), str(groups[1])
+    if hasattr(decomposition, "base") and hasattr(decomposition, "other"):
+        return label(decomposition.base), label(decomposition.other)
     return _("the first group"), _("the second group")
+
+
+def _counts(decomposition: Any, rows: pd.DataFrame) -> list[float]:
+    """Customers of each group, where they are known."""
+    given = [getattr(decomposition, name) for name in COUNTS if hasattr(decomposition, name)]
+    return [float(n) for n in (*given, *(rows[name].min() for name in COUNTS if name in rows))]
 
 
 def _rows(decomposition: Any) -> pd.DataFrame:

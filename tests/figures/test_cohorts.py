@@ -177,6 +177,17 @@ def test_the_gap_says_whether_what_remains_may_be_chance() -> None:
     assert draw_gap(tiny).alt == FEW
 
 
+def test_the_groups_of_a_decomposition_are_named() -> None:
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"group": ["B01"] * 300 + ["B02"] * 300, "age": rng.integers(18, 90, 600)})
+    data["mobile"] = rng.random(600) < 0.9 - 0.008 * data["age"] - 0.2 * (data["group"] == "B02")
+    gap = seg.gap_decomposition(data, "mobile", "group", "age")
+    alt = draw_gap(gap).alt
+    assert f"B02 less B01 is −{abs(100 * gap.gap):.1f} percentage points" in alt
+    few = seg.gap_decomposition(data.iloc[295:], "mobile", "group", "age")
+    assert draw_gap(few).alt == FEW
+
+
 def test_a_gap_of_money_is_in_money() -> None:
     table = pd.DataFrame(
         {
