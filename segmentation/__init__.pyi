@@ -17,6 +17,7 @@ from .customers.decompositions import Kitagawa, das_gupta, kitagawa
 from .customers.denominators import conditional_shares
 from .customers.dormancies import DormancyRule, dormancy, dormancy_rule, dormancy_rules
 from .customers.duplicates import duplicate_candidates
+from .customers.gaps import Gap, gap_decomposition
 from .customers.headrooms import headroom
 from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
@@ -107,6 +108,7 @@ __all__ = [
     "Cohorts",
     "Design",
     "DormancyRule",
+    "Gap",
     "Headline",
     "Kitagawa",
     "Learned",
@@ -181,6 +183,7 @@ __all__ = [
     "format_month",
     "format_number",
     "format_percent",
+    "gap_decomposition",
     "headlines",
     "headroom",
     "hillstrom_sums",
