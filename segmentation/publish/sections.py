@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from nbformat import NotebookNode
 
+from segmentation.campaigns.briefs import campaign_brief
 from segmentation.data.contract import TABLES
+from segmentation.data.errors import MissingTable
 from segmentation.figures.labels import TABLE_NAMES
 from segmentation.figures.language import translator
 from segmentation.publish.notebooks import Notebook, is_lesson_only
@@ -19,13 +21,15 @@ __all__ = ["fit_to", "left_out", "need_name"]
 
 TAG = "needs:"
 TRUTH = "truth"
+CAMPAIGN = "campaigns:"
 
 
 def fit_to(notebook: Notebook, bank: Bank) -> Notebook:
     """Return a notebook as it runs for the report of a bank.
 
     Cells tagged ``needs:table`` or ``needs:table.column`` are emptied where the bank lacks that,
-    ``needs:truth`` where it is not simulated, and so are exercises and their solutions. Emptied
+    ``needs:truth`` where it is not simulated, ``needs:campaigns:branch`` where it has no campaign
+    by branch, and so are exercises and their solutions. Emptied
     cells keep their place, so that an error names the cell by its number in the file.
 
     Parameters
@@ -60,6 +64,8 @@ def left_out(content: NotebookNode) -> list[tuple[str, str]]:
 
 def need_name(need: str, language: str) -> str:
     """Return what a reader calls the table, or table and column, that a section needs."""
+    if need.startswith(CAMPAIGN):
+        need = CAMPAIGN.rstrip(":")
     table, _, column = need.partition(".")
     names = [translator(language)(TABLE_NAMES.get(table, table))]
     if column:
@@ -76,9 +82,19 @@ def _needs(cell: NotebookNode) -> list[str]:
 def _has(bank: Bank, need: str) -> bool:
     if need == TRUTH:
         return bank.truth is not None
+    if need.startswith(CAMPAIGN):
+        return _has_campaign(bank, need.removeprefix(CAMPAIGN))
     table, _, column = need.partition(".")
     return bank.has(table, *([column] if column else []))
 
 
 def _headings(source: str) -> list[str]:
     return [line.lstrip("#").strip() for line in source.splitlines() if line.startswith("## ")]
+
+
+def _has_campaign(bank: Bank, unit: str) -> bool:
+    try:
+        campaign_brief(bank, unit)
+    except MissingTable:
+        return False
+    return True
