@@ -17,6 +17,17 @@ from segmentation.figures.methods import KINDS, method_name
 __all__ = ["label"]
 
 CATEGORIES = {
+    "visit": N_("Visit to the shop"),
+    "conversion": N_("Purchase"),
+    "womens": N_("Bought women's goods before"),
+    "history_segment": N_("Spent before"),
+    "Mens E-Mail": N_("E-mail with men's goods"),
+    "Womens E-Mail": N_("E-mail with women's goods"),
+    "No E-Mail": N_("No e-mail"),
+    "under 50, below 50k": N_("Under 50, below 50,000 yuan"),
+    "under 50, from 50k": N_("Under 50, from 50,000 yuan"),
+    "50 and over, below 50k": N_("50 and over, below 50,000 yuan"),
+    "50 and over, from 50k": N_("50 and over, from 50,000 yuan"),
     "above": N_("just above"),
     "all_nine": N_("All nine elements"),
     "agri_point": N_("Rural service point"),

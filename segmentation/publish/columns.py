@@ -46,7 +46,7 @@ PLAIN = frozenset(["year", "quarter", "period", "horizon", "rank", "day", "hour"
 COMPARED = frozenset(["expected", "difference"])
 """Shares where a share stands beside them."""
 P_VALUES = frozenset(["p", "p_value", "pvalue", "adjusted_p", "interaction_p", "qini_p"])
-POINTS = N_("percentage points")
+POINTS = N_("pp")
 RAW = ("_id", "name")
 FAMILIES = (("before", "after", "change"), ("average", "end"))
 """Columns of money that are compared, and so written in one unit."""
