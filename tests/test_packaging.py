@@ -49,6 +49,26 @@ CALLED_FROM_OUTSIDE = {
     "migration": ["panel_from", "panel_to", "weight=None"],
     "project": ["shares", "start", "periods"],
     "markov_value": ["transition", "reward", "discount", "horizon=None"],
+    "campaign_data": [
+        *("bank", "campaign_id", "outcome", "start", "end", "covariates=()", "as_of=None"),
+    ],
+    "moments": ["data", "columns"],
+    "effect": [
+        *("data", "outcome", "arm", "control", "covariates=()", "cluster=None", "by=None"),
+        *("per=None", "cap=None", "design=None", "contacted=None", "alpha=0.05"),
+    ],
+    "uplift_curve": [
+        *("data", "score", "outcome", "arm", "control", "treated=None", "share=None"),
+        "cluster=None",
+    ],
+    "observed_effect": [
+        *("data", "outcome", "arm", "control", "covariates", "method='aipw'", "estimand='ate'"),
+        "trim=None",
+    ],
+    "did": [
+        *("data", "outcome", "unit", "time", "first_treated", "cluster=None"),
+        "control='never'",
+    ],
     "suppress_counts": ["table", "threshold=10"],
     "suppress_sums": ["table", "contributors", "largest"],
 }
