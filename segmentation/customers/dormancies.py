@@ -304,8 +304,8 @@ def _held(bank: Bank, day: dt.date, rules: Sequence[DormancyRule]) -> nw.LazyFra
     lazy = bank.table("balances", "customer_id", "month", "product", *amounts)
     lazy = lazy.filter(nw.col("month") == first)
     amount = nw.coalesce(*(nw.col(name) for name in amounts))
-    most = nw.max_horizontal(*(nw.col(name) for name in amounts))
-    lazy = lazy.with_columns(amount=amount, some=most.fill_null(0) > 0)
+    some = nw.any_horizontal(*(nw.col(name) > 0 for name in amounts), ignore_nulls=True)
+    lazy = lazy.with_columns(amount=amount, some=some)
     product, columns = nw.col("product"), {}
     for place, rule in enumerate(rules):
         counted = product.is_in(rule.products)

@@ -125,7 +125,8 @@ def risk_flags(data: Any, by: str | None = None, *, level: float = 0.95) -> pd.D
         raise TableError("data", "there is a flag", "Pass what long_tail gave.")
     one = {name: nw.col(name).fill_null(False).cast(nw.Int64) for name in found}
     lazy = lazy.select(*extra, **one)
-    lazy = lazy.with_columns(any=nw.max_horizontal(*(nw.col(name) for name in found)))
+    borne = nw.any_horizontal(*(nw.col(name) > 0 for name in found), ignore_nulls=True)
+    lazy = lazy.with_columns(any=borne.cast(nw.Int64))
     found = [*found, "any"]
     if by is None:
         lazy = lazy.with_columns(group=nw.lit(0))
