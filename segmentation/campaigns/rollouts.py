@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from segmentation.campaigns.cautions import (
@@ -19,7 +17,7 @@ from segmentation.campaigns.cautions import (
 )
 from segmentation.campaigns.estimates import critical_value
 from segmentation.campaigns.relabelings import Relabelings, permutable
-from segmentation.campaigns.spreads import FEW, Mean, spread
+from segmentation.campaigns.spreads import Mean, few_clusters, spread
 from segmentation.campaigns.timelines import NEVER, Timeline, read_timeline
 from segmentation.campaigns.timetables import (
     all_sides,
@@ -228,16 +226,6 @@ def _comparisons(
             column,
         )
     return cells
-
-
-def few_clusters(line: Timeline) -> bool:
-    """Whether usual standard errors are not to be relied on: few clusters, or of uneven size."""
-    treated = (line.first != NEVER) & (line.first <= line.times[-1])
-    if line.cluster is None:
-        return bool(min(line.n[treated].sum(), line.n[~treated].sum() or math.inf) < FEW)
-    sizes = np.bincount(line.cluster, line.n)
-    sides = [len(np.unique(line.cluster[side])) for side in (treated, ~treated) if side.any()]
-    return bool(min(sides) < FEW or np.std(sizes, ddof=1) > 0.5 * sizes.mean())
 
 
 def tabulate(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from segmentation.campaigns.timelines import Timeline
+from segmentation.campaigns.timelines import NEVER, Timeline
 from segmentation.campaigns.trends import Change, deviations
 
-__all__ = ["FEW", "Mean", "Spread", "cluster_counts", "spread"]
+__all__ = ["FEW", "Mean", "Spread", "cluster_counts", "few_clusters", "spread"]
 
 FEW = 10
 """Clusters of either side below which nothing is taken to be normal."""
@@ -160,3 +161,13 @@ def _freedom(
             below = sum(v**2 / own for v, (_, own) in zip(variances, parts, strict=True))
             df[r] = variances.sum() ** 2 / below if below > 0 else np.inf
     return df
+
+
+def few_clusters(line: Timeline) -> bool:
+    """Whether usual standard errors are not to be relied on: few clusters, or of uneven size."""
+    treated = (line.first != NEVER) & (line.first <= line.times[-1])
+    if line.cluster is None:
+        return bool(min(line.n[treated].sum(), line.n[~treated].sum() or math.inf) < FEW)
+    sizes = np.bincount(line.cluster, line.n)
+    sides = [len(np.unique(line.cluster[side])) for side in (treated, ~treated) if side.any()]
+    return bool(min(sides) < FEW or np.std(sizes, ddof=1) > 0.5 * sizes.mean())

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from segmentation.data.errors import TableError, missing_columns
-from segmentation.figures.language import N_, _
+from segmentation.figures.language import _
+from segmentation.figures.methods import short_method
 from segmentation.figures.numbers import format_interval, format_number, format_percent
 from segmentation.figures.pictures import Picture
 from segmentation.figures.sheets import Context, interval_dots, sentences, sheet, too_few, visible
@@ -25,18 +26,6 @@ __all__ = ["draw_effects"]
 NEEDED = ("arm", "outcome", "by", "estimate", "low", "high", "p", "n_control", "n_treated")
 SHRUNKEN = ("shrunken", "shrunken_low", "shrunken_high")
 KEY = ["arm", "outcome", "by"]
-METHODS = {
-    "Welch": N_("unadjusted"),
-    "Newcombe": N_("unadjusted"),
-    "Delta": N_("ratio"),
-    "Lin": N_("adjusted"),
-    "Cluster t": N_("by cluster"),
-    "Permutation": N_("by permutation"),
-    "Wald IV": N_("of those contacted"),
-}
-"""What a reader calls the methods of `effect`."""
-MORE = {"adjusted for covariates": N_("adjusted"), "capped": N_("capped")}
-"""What else their names say that tells rows apart."""
 
 
 def draw_effects(
@@ -187,7 +176,7 @@ def _say_effects(
     if len(rows) == 1:
         rest += [
             _("{method}: {signed} ({level} interval {interval}).").format(
-                method=_method(other["method"]), **_texts(other, unit, words, level)
+                method=short_method(other["method"]), **_texts(other, unit, words, level)
             )
             for other in panels[0].to_dict("records")[1:]
         ]
@@ -224,14 +213,6 @@ def _say_groups(
     return text.format(**texts), count
 
 
-def _method(method: str) -> str:
-    """What a reader calls a method, with what tells it from others of the name."""
-    name = str(method).partition(",")[0].partition(";")[0]
-    parts = [METHODS.get(name, name), *(MORE[key] for key in MORE if key in str(method))]
-    text = _(", ").join(dict.fromkeys(_(part) for part in parts))
-    return text[:1].upper() + text[1:]
-
-
 def _labels(part: pd.DataFrame, words: dict[Any, str]) -> list[str]:
     """Name each line by whatever differs between lines."""
     columns = [c for c in ("arm", "by") if _several(part[c])]
@@ -240,7 +221,7 @@ def _labels(part: pd.DataFrame, words: dict[Any, str]) -> list[str]:
         for row in part.to_dict("records")
     ]
     if part.duplicated(KEY).any() or not columns:
-        methods = [_method(method) for method in part["method"]]
+        methods = [short_method(method) for method in part["method"]]
         labels = [" · ".join(filter(None, pair)) for pair in zip(labels, methods, strict=True)]
     return labels
 

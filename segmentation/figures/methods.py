@@ -7,7 +7,7 @@ import re
 from segmentation.figures.language import N_, _
 from segmentation.figures.numbers import format_number
 
-__all__ = ["KINDS", "method_name"]
+__all__ = ["KINDS", "method_name", "short_method"]
 
 PARTS = {
     "Welch": N_("difference of means (Welch)"),
@@ -73,6 +73,20 @@ COUNTS = {
 }
 
 
+SHORT = {
+    "Welch": N_("unadjusted"),
+    "Newcombe": N_("unadjusted"),
+    "Delta": N_("ratio"),
+    "Lin": N_("adjusted"),
+    "Cluster t": N_("by cluster"),
+    "Permutation": N_("by permutation"),
+    "Wald IV": N_("of those contacted"),
+}
+"""What a reader calls the methods of `effect`."""
+MORE = {"adjusted for covariates": N_("adjusted"), "capped": N_("capped")}
+"""What else their names say that tells rows apart."""
+
+
 def method_name(method: str) -> str:
     """Return what a reader calls a method.
 
@@ -91,3 +105,11 @@ def _part(part: str) -> str:
     if space and plain.isdigit() and noun in COUNTS:
         return _(COUNTS[noun]).format(n=format_number(int(plain)))
     return _(PARTS.get(part, part))
+
+
+def short_method(method: str) -> str:
+    """What a reader calls a method, with what tells it from others of the name."""
+    name = str(method).partition(",")[0].partition(";")[0]
+    parts = [SHORT.get(name, name), *(MORE[key] for key in MORE if key in str(method))]
+    text = _(", ").join(dict.fromkeys(_(part) for part in parts))
+    return text[:1].upper() + text[1:]
