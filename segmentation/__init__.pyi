@@ -15,6 +15,7 @@ from .customers.crossings import ThresholdMovement, threshold_movement
 from .customers.dates import months_before
 from .customers.decompositions import Kitagawa, das_gupta, kitagawa
 from .customers.denominators import conditional_shares
+from .customers.deposits_due import maturities
 from .customers.dormancies import DormancyRule, dormancy, dormancy_rule, dormancy_rules
 from .customers.duplicates import duplicate_candidates
 from .customers.gaps import Gap, gap_decomposition
@@ -194,6 +195,7 @@ __all__ = [
     "long_tail_rule",
     "long_tail_table",
     "markov_value",
+    "maturities",
     "merged_rule",
     "migration",
     "missingness_model",
