@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from segmentation.campaigns.arms import Trial, enter_trial
-from segmentation.campaigns.estimates import Estimate, critical_value, relative_change
+from segmentation.campaigns.estimates import (
+    Estimate,
+    critical_value,
+    relative_change,
+    without_variance,
+)
 from segmentation.campaigns.inversions import Assignments, Inversion, assignments, invert
 from segmentation.campaigns.permutations import Design
 from segmentation.campaigns.sandwiches import FEW, Fit, cluster_fit, moment_fit
@@ -117,7 +122,7 @@ def cluster_estimates(
     for arm in trial.treated:
         tables: dict[str, Assignments] = {}
         for outcome, whole in zip(outcomes, collected, strict=True):
-            pair = whole.only(trial.control, arm)
+            pair = whole.only(trial.control, arm).rounded()
             for adjusted in adjust if len(set(pair.arms)) == 2 else ():
                 fit = cluster_fit(pair, trial.control, adjusted)
                 if min(fit.clusters) >= FEW and fit.cv <= UNEVEN:
@@ -191,7 +196,7 @@ def permutation_distribution(
     if totals.count > COLLECTED:
         rule = "clusters that are permuted are some thousands at most"
         raise TableError("data", rule, "Draw a sample of them.", cluster, totals.count)
-    pair = totals.collect()[0].only(trial.control, arms[0])
+    pair = totals.collect()[0].only(trial.control, arms[0]).rounded()
     if len(set(pair.arms)) < 2:
         rule = "each arm has a customer whose outcome is known"
         raise TableError("data", rule, "Choose another arm.", outcome)
@@ -207,14 +212,11 @@ def _by_t(arm: Any, outcome: str, fit: Fit, adjusted: bool, alpha: float) -> Est
     from scipy import stats
 
     critical = critical_value(alpha, fit.df)
-    if fit.se > 0:
-        p = float(2 * stats.t.sf(abs(fit.estimate) / fit.se, fit.df))
-    else:
-        p = 1.0 if fit.estimate == 0 else 0.0
+    p = float(2 * stats.t.sf(abs(fit.estimate) / fit.se, fit.df)) if fit.se > 0 else math.nan
     relative = relative_change(
         fit.estimate, fit.se**2, fit.baseline, fit.variance_below, fit.covariance, critical
     )
-    return Estimate(
+    found = Estimate(
         arm=arm,
         outcome=outcome,
         estimate=fit.estimate,
@@ -229,6 +231,7 @@ def _by_t(arm: Any, outcome: str, fit: Fit, adjusted: bool, alpha: float) -> Est
         relative_low=relative[1],
         relative_high=relative[2],
     )
+    return without_variance(found, fit.baseline)
 
 
 def _by_permutation(

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from segmentation.campaigns.contrasts import CONSTANT, FEW, Contrast, Mean, tail, welch_df
-from segmentation.campaigns.estimates import critical_value, fieller
+from segmentation.campaigns.contrasts import FEW, Contrast, Mean, tail, welch_df
+from segmentation.campaigns.estimates import CONSTANT, critical_value, fieller
 
 __all__ = ["wald"]
 

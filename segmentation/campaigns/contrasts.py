@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from segmentation.campaigns.estimates import critical_value, relative_change
+from segmentation.campaigns.estimates import CONSTANT, critical_value, relative_change
 from segmentation.customers.intervals import square_and_add
 
 __all__ = ["Contrast", "Mean", "difference", "newcombe", "ratio_gradient", "ratio_mean"]
@@ -16,7 +16,6 @@ __all__ = ["Contrast", "Mean", "difference", "newcombe", "ratio_gradient", "rati
 Floats = npt.NDArray[np.float64]
 
 FEW = "too few customers"
-CONSTANT = "no variance"
 NO_RATIO = "nothing to divide by"
 
 ROUNDING = 1e-12

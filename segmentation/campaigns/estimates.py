@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,11 @@ class Estimate:
     relative_high: float = math.nan
 
 
+CONSTANT = "no variance"
+
+ROUNDING = 1e-13
+"""Share of the outcome's level up to which a standard error is taken for rounding."""
+
 COLUMNS = (
     *("arm", "outcome", "by", "estimate", "se", "low", "high", "p"),
     *("relative", "relative_low", "relative_high", "n_control", "n_treated", "method"),
@@ -65,6 +70,31 @@ def estimate_table(estimates: Iterable[Estimate]) -> pd.DataFrame:
     """Return estimates as a table, one row an estimate."""
     rows = [[getattr(estimate, name) for name in COLUMNS] for estimate in estimates]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def without_variance(estimate: Estimate, baseline: float) -> Estimate:
+    """Return the estimate without interval and p-value where its error is nothing but rounding.
+
+    An outcome that never varies within the arms would otherwise have an error of some 1e−17 of
+    its level, and a p-value that is noise.
+    """
+    size = ROUNDING * (abs(estimate.estimate) + abs(baseline))
+    if not estimate.se <= size:
+        return estimate
+    value = estimate.estimate if abs(estimate.estimate) > size else 0.0
+    method = f"{estimate.method}, {CONSTANT}"
+    return replace(
+        estimate,
+        estimate=value,
+        se=0.0,
+        low=math.nan,
+        high=math.nan,
+        p=math.nan,
+        relative=math.nan,
+        relative_low=math.nan,
+        relative_high=math.nan,
+        method=method,
+    )
 
 
 def critical_value(alpha: float, df: float = math.inf) -> float:
@@ -102,7 +132,7 @@ def fieller(
     Examples
     --------
     >>> [round(limit, 4) for limit in fieller(1.0, 10.0, 0.04, 0.01, 0.0, 1.96)]
-    [0.0607, 0.1394]
+    [0.0608, 0.1393]
     """
     square = critical**2
     a = denominator**2 - square * variance_below

@@ -11,7 +11,13 @@ import pandas as pd
 
 from segmentation.campaigns.arms import Trial
 from segmentation.campaigns.confounders import confounder_matrix
-from segmentation.campaigns.estimates import COLUMNS, Estimate, critical_value, relative_change
+from segmentation.campaigns.estimates import (
+    COLUMNS,
+    Estimate,
+    critical_value,
+    relative_change,
+    without_variance,
+)
 from segmentation.campaigns.influences import (
     Cells,
     Influence,
@@ -142,7 +148,7 @@ def _estimate(
     critical = critical_value(question.alpha, df) if df > 0 else math.nan
     relative = relative_change(effect.estimate, variance, low.estimate, below, shared, critical)
     n = cells.n * keep
-    return Estimate(
+    found = Estimate(
         arm=trial.labels[text],
         outcome=question.outcome,
         estimate=effect.estimate,
@@ -157,6 +163,7 @@ def _estimate(
         n_treated=round((n * cells.treated).sum()),
         method=UNADJUSTED + (FEW if _few(cells) else "") if label is None else label,
     )
+    return without_variance(found, low.estimate)
 
 
 def _welch(cells: Cells) -> tuple[float, float, float]:
@@ -176,9 +183,7 @@ def _welch(cells: Cells) -> tuple[float, float, float]:
 def _p_value(estimate: float, se: float, df: float) -> float:
     from scipy import stats
 
-    if math.isnan(se) or df <= 0:
+    if not se > 0 or df <= 0:
         return math.nan
-    if se == 0:
-        return 1.0 if estimate == 0 else 0.0
     ratio = abs(estimate) / se
     return float(2 * (stats.norm.sf(ratio) if math.isinf(df) else stats.t.sf(ratio, df)))

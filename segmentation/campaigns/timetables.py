@@ -37,7 +37,8 @@ def cut(found: Spread, alpha: float, lengths: Iterable[int]) -> list[pd.DataFram
     critical = np.array([critical_value(alpha, df) if df > 0 else np.nan for df in found.df])
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * stats.t.sf(np.abs(found.estimate) / se, np.where(found.df > 0, found.df, np.nan))
-    p = np.where((se == 0) & (found.estimate == 0), 1.0, p)
+    critical = np.where(se > 0, critical, np.nan)  # no interval where nothing varies
+    p = np.where(se > 0, p, np.nan)
     whole = pd.DataFrame(
         {
             "estimate": found.estimate,

@@ -20,6 +20,9 @@ __all__ = ["ClusterTotals", "Totals", "cluster_totals"]
 
 Floats = npt.NDArray[np.float64]
 
+ROUNDING = 1e-14
+"""Share of the outcome's level up to which what is left of every total is rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class Totals:
@@ -62,6 +65,12 @@ class Totals:
             d=self.d[kept],
             x=self.x[kept],
         )
+
+    def rounded(self) -> Totals:
+        """Totals that are 0 where an outcome that never varies left nothing but rounding."""
+        if (np.abs(self.y) > ROUNDING * abs(self.origin) * self.d).any():
+            return self
+        return replace(self, y=np.zeros_like(self.y))
 
 
 @dataclass(frozen=True)

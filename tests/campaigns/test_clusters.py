@@ -494,10 +494,19 @@ def test_money_far_from_zero_keeps_its_digits():
 
 
 def test_without_variance_nothing_is_found():
-    for groups, treated in [(12, 4), (24, 12)]:
-        row = estimates(small(groups, treated).assign(y=7.0)).iloc[0]
-        assert row[["estimate", "low", "high"]].tolist() == pytest.approx([0.0] * 3, abs=1e-12)
-        assert row["p"] == 1.0
+    """Of 0.1 and 1e8 + .1, which are no binary numbers, only rounding is left."""
+    for value in (7.0, 0.1, 1e8 + 0.1):
+        permuted = estimates(small(12, 4).assign(y=value), covariates=["x"])
+        assert permuted[["estimate", "low", "high"]].eq(0).all(axis=None)
+        assert permuted["p"].eq(1).all()
+        by_t = estimates(small(24, 12).assign(y=value), covariates=["x"])
+        assert by_t["estimate"].eq(0).all()
+        assert by_t[["low", "high", "p"]].isna().all(axis=None)
+        assert by_t["method"].str.endswith(", no variance").all()
+    moved = small(24, 12).assign(y=lambda f: 3.0 + 2 * (f["arm"] == "treated"))
+    row = estimates(moved).iloc[0]
+    assert row["estimate"] == pytest.approx(2)
+    assert row[["low", "high", "p"]].isna().all()
 
 
 # ------------------------------------------------------------------------- arms and the design

@@ -418,10 +418,15 @@ def test_shares_flags_and_relative_effects():
     assert (negative["relative_low"] < negative["relative"]).all()
 
 
-def test_an_outcome_that_never_varies():
-    table = observed_effect(chosen().assign(y=3.0), "y", "called", 0, ["wealth", "city"])
-    np.testing.assert_allclose(table["estimate"], 0, atol=1e-12)
-    np.testing.assert_allclose(table["se"], 0, atol=1e-12)
+@pytest.mark.parametrize("method", ["aipw", "ipw", "regression"])
+@pytest.mark.parametrize("level", [3.0, 1e8 + 0.1])
+def test_an_outcome_that_never_varies(level, method):
+    """What is left of it is rounding, of which no p-value can be made."""
+    data = chosen().assign(y=level)
+    table = observed_effect(data, "y", "called", 0, ["wealth", "city"], method)
+    assert table[["estimate", "se"]].eq(0).all(axis=None)
+    assert table[["low", "high", "p"]].isna().all(axis=None)
+    assert table["method"].str.endswith(", no variance").all()
 
 
 @pytest.mark.parametrize(
