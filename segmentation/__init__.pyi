@@ -91,6 +91,7 @@ from .figures.numbers import (
 )
 from .figures.pictures import Picture
 from .figures.projections import draw_projection
+from .figures.retentions import draw_retention
 from .figures.units import Unit
 
 # publish: what leaves
@@ -175,6 +176,7 @@ __all__ = [
     "draw_permutation",
     "draw_power",
     "draw_projection",
+    "draw_retention",
     "draw_tiers",
     "draw_uplift_curve",
     "duplicate_candidates",
