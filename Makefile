@@ -59,8 +59,13 @@ bench: $(STAMP) peers ## time it against pandas, plain SQL and peers, into bench
 	$(BIN)/python benchmarks $(ARGS)
 	$(BIN)/python benchmarks/campaigns.py $(ARGS)
 
-calibrate: $(STAMP) ## the long simulations of size and coverage
-	$(BIN)/python -m pytest -m calibrate tests $(ARGS)
+CALIBRATION := $(CURDIR)/.venv/calibration.jsonl
+
+calibrate: $(STAMP) ## the long simulations of size and coverage, into docs/calibration.md
+	@rm -f "$(CALIBRATION)"
+	CALIBRATION="$(CALIBRATION)" $(BIN)/python -m pytest --numprocesses $(WORKERS) -m calibrate \
+		tests $(ARGS); status=$$?; \
+	$(BIN)/python tests/campaigns/calibration.py "$(CALIBRATION)" docs/calibration.md && exit $$status
 
 # Needs uv. No address of an index is written, so that each machine uses its own.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

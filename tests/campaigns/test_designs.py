@@ -188,7 +188,8 @@ def power_found(p_values, design, method, generator):
     """Check the share of rejections against the power of the design, within its 99.8 % band."""
     runs = len(p_values)
     hits = int((p_values < design.alpha_each).sum())
-    record(f"power of {method}", generator, runs, rejected=hits)
+    planned = f"{generator}, planned {100 * design.power:.1f} %"
+    record(f"power of {method}", planned, runs, rejected=hits)
     low, high = stats.binom.ppf([0.001, 0.999], runs, design.power)
     assert low <= hits <= high
 
