@@ -20,6 +20,7 @@ from .customers.dormancies import DormancyRule, dormancy, dormancy_rule, dormanc
 from .customers.duplicates import duplicate_candidates
 from .customers.gaps import Gap, gap_decomposition
 from .customers.headrooms import headroom
+from .customers.histories import purchase_summary
 from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
 from .customers.magnitudes import cohort_effects
@@ -31,8 +32,11 @@ from .customers.populations import merged_rule, tier_table
 from .customers.portraits import cohort_profile
 from .customers.prevalences import long_tail_table, risk_flags
 from .customers.projections import project
+from .customers.purchases import PurchaseProcess, purchase_process
 from .customers.quality import completeness, completeness_parts
 from .customers.reactivations import Reactivation, reactivation
+from .customers.retentions import Retention, retention
+from .customers.spendings import SpendProcess, spend_process
 from .customers.standards import standardised_rate
 from .customers.tails import LongTailRule, long_tail, long_tail_rule
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
@@ -91,6 +95,8 @@ from .figures.numbers import (
 )
 from .figures.pictures import Picture
 from .figures.projections import draw_projection
+from .figures.sleepers import draw_dormancy, draw_reactivation
+from .figures.workloads import draw_long_tail, draw_servicing
 from .figures.retentions import draw_retention
 from .figures.units import Unit
 
@@ -122,9 +128,12 @@ __all__ = [
     "Moments",
     "Payoff",
     "Picture",
+    "PurchaseProcess",
     "Reactivation",
+    "Retention",
     "Rollout",
     "Servicing",
+    "SpendProcess",
     "TableError",
     "Target",
     "ThresholdMovement",
@@ -165,9 +174,11 @@ __all__ = [
     "draw_cohorts",
     "draw_completeness",
     "draw_completeness_by",
+    "draw_dormancy",
     "draw_effects",
     "draw_gap",
     "draw_lift",
+    "draw_long_tail",
     "draw_lorenz",
     "draw_migration",
     "draw_near_threshold",
@@ -176,7 +187,9 @@ __all__ = [
     "draw_permutation",
     "draw_power",
     "draw_projection",
+    "draw_reactivation",
     "draw_retention",
+    "draw_servicing",
     "draw_tiers",
     "draw_uplift_curve",
     "duplicate_candidates",
@@ -215,16 +228,20 @@ __all__ = [
     "payoff",
     "permutation_distribution",
     "project",
+    "purchase_process",
+    "purchase_summary",
     "quantile_effect",
     "reactivation",
     "read_berka",
     "read_hillstrom",
     "reading",
+    "retention",
     "risk_flags",
     "servicing",
     "servicing_rule",
     "show_table",
     "simulate_bank",
+    "spend_process",
     "standardised_rate",
     "suppress_counts",
     "suppress_sums",

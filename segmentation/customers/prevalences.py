@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from segmentation.customers.alerts import FLAGS
@@ -15,6 +17,7 @@ from segmentation.data.errors import TableError
 
 __all__ = ["long_tail_table", "risk_flags"]
 
+Floats = npt.NDArray[np.float64]
 MONEY = ("balance", "turnover", "movements")
 ENDS = ("", "_low", "_high")
 
@@ -37,14 +40,20 @@ def long_tail_table(data: Any, by: str | None = None, *, level: float = 0.95) ->
         Two rows, the long tail's and that of all others, of each group; a group without customers
         is absent. Columns by, long_tail, customers, customer_share with low and high (Wilson), and
         for balance, turnover and movements the sum (yuan, yuan a month, number a month) and
-        ``<name>_share`` of the group's with ``…_low`` and ``…_high``: Wilson's with the effective
-        number of customers ``(Σ m)² / Σ m²``, so that one large customer makes it wide. Shares of a
-        sum of 0 are null.
+        ``<name>_share`` of the group's with ``…_low`` and ``…_high``. For a share R of money m they
+        are those of its log odds, with the linearised variance of a ratio
+        ``((1 − R)²·Σ m² of the part + R²·Σ m² of the rest) / (Σ m)²``; for shares of 0 and 1
+        Wilson's with the effective number of customers ``(Σ m)² / Σ m²``. Shares of a sum of 0
+        are null. A few very large customers make the limits too narrow, as with every sum.
 
     Raises
     ------
     TableError
         If a column is missing, or there is no customer.
+
+    References
+    ----------
+    Cochran (1977), Sampling techniques, section 6.3, for the variance of a ratio.
 
     Examples
     --------
@@ -77,16 +86,38 @@ def long_tail_table(data: Any, by: str | None = None, *, level: float = 0.95) ->
     ends = wilson(table["customers"], np.broadcast_to(n, len(table)), level)
     table["customer_share_low"], table["customer_share_high"] = ends
     for name in MONEY:
-        total = pd.Series(np.broadcast_to(whole[name], len(table)).astype(float))
-        squares = np.broadcast_to(whole[f"{name}_squares"], len(table)).astype(float)
-        share = (table[name] / total).where(total > 0)
-        effective = np.where(total > 0, total**2 / np.where(squares > 0, squares, 1), 0.0)
-        counts = np.minimum(np.nan_to_num(share) * effective, effective)
-        table[f"{name}_share"] = share
-        table[f"{name}_share_low"], table[f"{name}_share_high"] = wilson(counts, effective, level)
+        total, squares = (
+            np.broadcast_to(np.asarray(whole[column], float), len(table))
+            for column in (name, f"{name}_squares")
+        )
+        parts = (table[name].to_numpy(float), table[f"{name}_squares"].to_numpy(float))
+        for end, values in zip(ENDS, _shares(*parts, total, squares, level), strict=True):
+            table[f"{name}_share{end}"] = values
     columns = ["customers", *(f"customer_share{end}" for end in ENDS)]
     columns += [f"{name}{end}" for name in MONEY for end in ("", *(f"_share{e}" for e in ENDS))]
     return table[[*order, *columns]]
+
+
+def _shares(
+    part: Floats, part_squares: Floats, total: Floats, squares: Floats, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Shares of sums with their limits, null where the sum is 0."""
+    known = total > 0
+    whole = np.where(known, total, 1.0)
+    share = np.clip(part / whole, 0.0, 1.0)
+    inside = known & (share > 0) & (share < 1)
+    at = np.where(inside, share, 0.5)
+    rest = np.maximum(squares - part_squares, 0.0)
+    error = np.sqrt((1 - at) ** 2 * part_squares + at**2 * rest) / whole
+    reach = NormalDist().inv_cdf((1 + level) / 2) * error / (at * (1 - at))
+    odds = np.log(at / (1 - at))
+    # of nothing or all of it the odds have no error: Wilson's limits, of the customers there may be
+    effective = np.where(known & (squares > 0), total**2 / np.where(squares > 0, squares, 1.0), 0.0)
+    ends = wilson(np.minimum(share * effective, effective), effective, level)
+    low = np.where(inside, 1 / (1 + np.exp(reach - odds)), ends[0])
+    high = np.where(inside, 1 / (1 + np.exp(-reach - odds)), ends[1])
+    share, low, high = (np.where(known, values, np.nan) for values in (share, low, high))
+    return share, low, high
 
 
 def risk_flags(data: Any, by: str | None = None, *, level: float = 0.95) -> pd.DataFrame:

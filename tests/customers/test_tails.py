@@ -322,10 +322,12 @@ def test_shares_of_heads_and_money(network: seg.Bank, to_engine: Callable[[Any],
     for name in ("balance", "turnover", "movements"):
         total = found[name].sum()
         assert row[f"{name}_share"] == pytest.approx(inside[name].sum() / total)
-        n = total**2 / (found[name] ** 2).sum()
-        ends = wilson(row[f"{name}_share"] * n, n)
+        share = row[f"{name}_share"]
+        influence = found[name] / total * (found["long_tail"] - share)
+        reach = 1.959964 * np.sqrt((influence**2).sum()) / (share * (1 - share))
+        odds = np.log(share / (1 - share)) + np.array([-reach, reach])
         found_ends = row[f"{name}_share_low"], row[f"{name}_share_high"]
-        assert found_ends == pytest.approx(ends, abs=1e-6)
+        assert found_ends == pytest.approx(tuple(1 / (1 + np.exp(-odds))), abs=1e-6)
     parts = seg.long_tail_table(frame, "branch_id")
     assert parts["customers"].sum() == len(found)
     assert parts.groupby("branch_id")["balance_share"].sum().tolist() == pytest.approx([1, 1, 1])
@@ -346,3 +348,44 @@ def test_shares_of_nothing_are_unknown() -> None:
     assert (
         table[["balance_share", "turnover_share_low", "movements_share_high"]].isna().all(axis=None)
     )
+
+
+def missed(runs: int, seed: int) -> float:
+    """Share of runs whose interval misses the tail's share of the money of all such customers."""
+    rng, n = np.random.default_rng(seed), 300
+    inside = rng.random((runs, n)) < 0.6
+    money = rng.gamma(1.0, 1.0, (runs, n)) * np.where(inside, 1.0, 10.0)
+    data = pd.DataFrame(
+        {
+            "long_tail": inside.ravel(),
+            "balance": money.ravel(),
+            "turnover": 1.0,
+            "movements": 1.0,
+            "run": np.repeat(np.arange(runs), n),
+        }
+    )
+    table = seg.long_tail_table(data, "run")
+    table = table[table["long_tail"]]
+    truth = 0.6 / (0.6 + 4.0)
+    assert len(table) == runs
+    out = (table["balance_share_low"] > truth) | (table["balance_share_high"] < truth)
+    return float(out.mean())
+
+
+def test_intervals_of_money_miss_as_often_as_they_say() -> None:
+    assert 0.02 <= missed(400, 3) <= 0.0875
+
+
+@pytest.mark.calibrate
+def test_intervals_of_money_miss_as_often_as_they_say_in_many_runs() -> None:
+    assert 0.040 <= missed(4000, 4) <= 0.065
+
+
+def test_a_tail_that_has_nothing_or_all() -> None:
+    data = pd.DataFrame({"long_tail": [True] * 3 + [False] * 5, "turnover": 1.0, "movements": 1.0})
+    data["balance"] = [0.0] * 3 + [10.0] * 5
+    table = seg.long_tail_table(data)
+    assert table["balance_share"].tolist() == [0, 1]
+    assert table["balance_share_low"].iloc[0] == pytest.approx(0, abs=1e-12)
+    assert table["balance_share_high"].iloc[0] == pytest.approx(wilson(0, 5)[1])
+    assert table["balance_share_low"].iloc[1] == pytest.approx(wilson(5, 5)[0])
