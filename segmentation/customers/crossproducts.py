@@ -10,11 +10,12 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from segmentation.customers.strata import value_of
 from segmentation.customers.vectors import Floats
 from segmentation.data.engines import collect, enter
 from segmentation.data.errors import TableError
 
-__all__ = ["Sides", "influences", "sides_of"]
+__all__ = ["SCALES", "Line", "Sides", "influences", "sides_of"]
 
 LEVELS = 50
 """Levels beyond which a text covariate is no category."""
@@ -55,6 +56,30 @@ class Sides:
     dropped: int
 
 
+@dataclass(frozen=True)
+class Line:
+    """The regression that a group's rows have a part in.
+
+    Attributes
+    ----------
+    inverse : array (K, K)
+        A row moves the reference slopes by ``inverse·(x − centre)·e``.
+    centre, slopes : array (K,)
+    start : float
+        ``e = y − slopes·x − start``.
+    root : array (K, K)
+    least : float
+        The leverage of a row is ``|root·(x − centre)|² + least``.
+    """
+
+    inverse: Floats
+    centre: Floats
+    slopes: Floats
+    start: float
+    root: Floats
+    least: float
+
+
 def sides_of(
     data: Any, outcome: str, group: str, covariates: Sequence[str], base: Any, scale: str
 ) -> Sides:
@@ -64,14 +89,14 @@ def sides_of(
         raise TableError("covariates", "each column is named once", "Leave the others away.")
     lazy = enter(data, "data", names)
     schema = lazy.collect_schema()
-    texts = [name for name in covariates if _is_text(schema[name], name)]
-    numbers = [name for name in covariates if name not in texts]
-    plain: dict[str, nw.Expr] = {name: _value(name, schema[name]) for name in (*numbers, outcome)}
     if schema[outcome] != nw.Boolean and not schema[outcome].is_numeric():
         raise TableError("data", "it is a number or a flag", "Convert it.", outcome)
+    texts = [name for name in covariates if _is_text(schema[name], name)]
+    numbers = [name for name in covariates if name not in texts]
+    plain: dict[str, nw.Expr] = {name: value_of(name, schema[name]) for name in (*numbers, outcome)}
     kind = schema[group]
     text = _is_text(kind, group)
-    key = nw.col(group).cast(nw.String) if text else _value(group, kind)
+    key = nw.col(group).cast(nw.String) if text else value_of(group, kind)
     lazy = lazy.select(
         key.alias("group"),
         *(value.alias(f"number_{place}") for place, value in enumerate(plain.values())),
@@ -100,6 +125,8 @@ def sides_of(
         ),
     )
     n, means, products = _products(lazy, len(columns))
+    if n.min() < 2:
+        raise TableError("data", "each group has two rows or more", "Join groups.", group)
     names_of = tuple(_named(label, kind) for label in labels)
     dropped = rows - int(n.sum())
     return Sides(
@@ -108,38 +135,59 @@ def sides_of(
 
 
 def influences(
-    sides: Sides, side: int, residual: tuple[Floats, float], parts: Mapping[str, Any]
-) -> pd.Series:
-    """Spread within a group of what each row moves each part by: the sum of squares about its mean.
+    sides: Sides, lines: Sequence[Line], moves: Sequence[Mapping[str, tuple[Floats, Floats]]]
+) -> pd.DataFrame:
+    """Spread within each group of what its rows move each part by, in one scan.
 
-    A part is ``(a, u)``: a row moves it by ``a·z + (u·(z − m))·e``, where e is the residual
-    ``y − slopes·x − start`` and ``m`` stands in ``u`` as a third item.
+    `moves` has for base and other the parts by name; a part ``(a, u)`` is moved by
+    ``a·(z − z̄) + (u·(x − m))·e/(1 − h)``, e the residual of the group's line. A row with a leverage
+    h draws the line to itself, and its residual is too small by this factor (HC3). A row a group, a
+    column a part: sums of squares about the group's mean.
     """
     width = len(sides.covariates)
-    slopes, start = residual
-    lazy = sides.lazy.filter(nw.col("side") == side)
-    error = nw.col(f"z_{width}") - float(start)
-    for k in range(width):
-        error = error - nw.col(f"z_{k}") * float(slopes[k])
-    lazy = lazy.with_columns(error=error)
-    moved = {}
-    for name, (linear, crossed, middle) in parts.items():
-        lean: nw.Expr = nw.lit(0.0)
-        for k in range(width + 1):
-            if linear[k]:
-                lean = lean + (nw.col(f"z_{k}") - float(sides.means[side, k])) * float(linear[k])
-        form: nw.Expr = nw.lit(0.0)
-        for k in range(width):
-            form = form + (nw.col(f"z_{k}") - float(middle[k])) * float(crossed[k])
-        moved[name] = lean + form * nw.col("error")
-    lazy = lazy.select(**moved)
-    lazy = lazy.select(nw.all(), **{f"{name}_square": nw.col(name) ** 2 for name in moved})
-    sums = collect(lazy.select(nw.all().sum())).iloc[0]
-    squares = {
-        name: float(sums[f"{name}_square"]) - float(sums[name]) ** 2 / sides.n[side]
-        for name in moved
+    z = [nw.col(f"z_{k}") for k in range(width + 1)]
+    errors = {f"error_{side}": _error(z, line) for side, line in enumerate(lines)}
+    columns: dict[str, nw.Expr] = {}
+    for side, parts in enumerate(moves):
+        here = nw.col("side") == side
+        for place, (lean, cross) in enumerate(parts.values()):
+            moved = _form(z, lean, float(lean @ sides.means[side]))
+            if cross.any():
+                form = _form(z, np.r_[cross, 0.0], float(cross @ lines[side].centre))
+                moved = moved + form * nw.col(f"error_{side}")
+            columns[f"m_{side}_{place}"] = nw.when(here).then(moved).otherwise(0.0)
+    lazy = sides.lazy.with_columns(**errors).select(**columns)
+    squares = {f"{name}_square": nw.col(name) * nw.col(name) for name in columns}
+    row = collect(lazy.with_columns(**squares).select(nw.all().sum())).iloc[0]
+    found = {
+        part: [
+            float(row[f"m_{side}_{place}_square"])
+            - float(row[f"m_{side}_{place}"]) ** 2 / sides.n[side]
+            for side in (0, 1)
+        ]
+        for place, part in enumerate(moves[0])
     }
-    return pd.Series(squares)
+    return pd.DataFrame(found, index=list(ROWS))
+
+
+def _error(z: Sequence[nw.Expr], line: Line) -> nw.Expr:
+    """Residual over 1 less the leverage, ``h = |root·(x − m)|² + least``; 0 where h is 1."""
+    leverage: nw.Expr = nw.lit(line.least)
+    for row in line.root:
+        form = _form(z, np.r_[row, 0.0], float(row @ line.centre))
+        leverage = leverage + form * form
+    left = 1 - leverage
+    error = _form(z, np.r_[-line.slopes, 1.0], line.start)
+    return nw.when(left > 1e-6).then(error / left).otherwise(0.0)
+
+
+def _form(z: Sequence[nw.Expr], slopes: Floats, start: float) -> nw.Expr:
+    """``slopes·z − start``."""
+    total: nw.Expr = nw.lit(-start)
+    for column, slope in zip(z, slopes, strict=True):
+        if slope:
+            total = total + column * float(slope)
+    return total
 
 
 def _is_text(dtype: Any, name: str) -> bool:
@@ -148,14 +196,6 @@ def _is_text(dtype: Any, name: str) -> bool:
     if dtype in (nw.String, nw.Categorical, nw.Enum) or isinstance(dtype, nw.Enum):
         return True
     raise TableError("data", "it is a number, a flag or text", "Convert it.", name)
-
-
-def _value(name: str, dtype: Any) -> nw.Expr:
-    value = nw.col(name)
-    if dtype == nw.Boolean:
-        return value.cast(nw.Int64).cast(nw.Float64)
-    value = value.cast(nw.Float64)
-    return nw.when(~value.is_nan()).then(value) if dtype.is_float() else value
 
 
 def _named(label: Any, dtype: Any) -> Any:

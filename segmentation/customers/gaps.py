@@ -113,11 +113,11 @@ def gap_decomposition(
     Notes
     -----
     Errors are of the delta method, from what each row moves each part by: covariates are drawn as
-    the customers are, and outcomes may spread differently from customer to customer. Limits take
-    Student's t with Welch's degrees of freedom, so that those of the gap are Welch's. Customers
-    are taken as independent of each other; where branches differ, they are not quite.
+    the customers are, and outcomes may spread differently from customer to customer (HC3). Limits
+    take Student's t with Welch's degrees of freedom, so that those of the gap are Welch's.
+    Customers are taken as independent of each other; where branches differ, they are not quite.
 
-    Nothing but counts, means and sums of products leaves the engine, in five scans. Beware of
+    Nothing but counts, means and sums of products leaves the engine, in a few scans. Beware of
     statsmodels' ``OaxacaBlinder``: its default ``hasconst=True`` takes the covariates to hold a
     constant, and gives other numbers without a warning when they do not. With ``hasconst=False``
     its two parts are these.
@@ -158,7 +158,7 @@ def gap_decomposition(
     if not 0 < level < 1:
         raise TableError("level", "a confidence lies between 0 and 1", "Write .95 for 95 %.")
     sides = sides_of(data, outcome, group, chosen, base, scale)
-    slopes, solved = solve(sides, reference)
+    slopes, lines = solve(sides, reference)
     width = len(sides.covariates)
     apart = sides.means[1] - sides.means[0]
     owners = np.array(sides.covariates)
@@ -167,18 +167,18 @@ def gap_decomposition(
     explained, gap = float(apart[:width] @ slopes), float(apart[width])
     estimates |= {"gap": gap, "explained": explained, "unexplained": gap - explained}
     masks |= {"gap": owners == "", "explained": owners != "", "unexplained": owners != ""}
-    variances, free = np.zeros((2, len(estimates))), sides.n - 1
+    moves = []
     for side, sign in ((0, -1.0), (1, 1.0)):
-        inverse, middle, residual, size = solved[side]
         parts = {}
-        for name, mask in masks.items():
-            lean = np.r_[np.where(mask, slopes, 0.0), 0.0] * sign / sides.n[side]
-            cross = (apart[:width] * mask) @ inverse * size
+        for name in estimates:
+            lean = np.r_[np.where(masks[name], slopes, 0.0), 0.0] * sign / sides.n[side]
+            cross = (apart[:width] * masks[name]) @ lines[side].inverse
             if name in ("gap", "unexplained"):
                 lean, cross = np.r_[np.zeros(width), sign / sides.n[side]] - lean, -cross
-            parts[name] = (lean, cross, middle)
-        squares = influences(sides, side, residual, parts)[list(estimates)].to_numpy(float)
-        variances[side] = squares * sides.n[side] / free[side]
+            parts[name] = (lean, cross)
+        moves.append(parts)
+    free = sides.n - 1
+    variances = influences(sides, lines, moves).to_numpy().clip(min=0) * (sides.n / free)[:, None]
     table = _intervals(estimates, variances, free, level)
     table[["estimate", "se", "low", "high"]] *= sides.spread[width]
     return _gap(sides, table, chosen, slopes, (outcome, reference, scale), level)

@@ -4,63 +4,64 @@ from __future__ import annotations
 
 import numpy as np
 
-from segmentation.customers.crossproducts import Sides
+from segmentation.customers.crossproducts import Line, Sides
 from segmentation.customers.vectors import Floats
 from segmentation.data.errors import TableError
 
 __all__ = ["REFERENCES", "solve"]
 
 REFERENCES = ("pooled", "neumark", "cotton", "reimers", "base", "other")
-Solved = tuple[Floats, Floats, tuple[Floats, float], float]
-"""Inverse products, centre, residual (slopes and start), and the factor for its freedom."""
 
 
-def solve(sides: Sides, reference: str) -> tuple[Floats, list[Solved]]:
-    """Reference slopes; and of each side the inverse products, centre, residual and its freedom.
-
-    A row moves the slopes by ``inverse·(x − centre)·e``.
-    """
+def solve(sides: Sides, reference: str) -> tuple[Floats, list[Line]]:
+    """Reference slopes, and the lines of base and other that they come from."""
     width, n = len(sides.covariates), sides.n
     means, y = sides.means[:, :width], sides.means[:, width]
     inside, with_y = sides.products[:, :width, :width], sides.products[:, :width, width]
-
-    def invert(
-        matrix: Floats, right: Floats, rows: float, used: int
-    ) -> tuple[Floats, Floats, float]:
-        _independent(matrix, sides.covariates, rows, used)
-        inverse = np.asarray(np.linalg.inv(matrix), np.float64)
-        return inverse @ right, inverse, float(np.sqrt(rows / (rows - used)))
-
     if reference in ("pooled", "neumark"):
         matrix, right, used = inside.sum(axis=0), with_y.sum(axis=0), width + 2
-        centre, level = means, y
+        centre, level, size = means, y, n
         if reference == "neumark":  # about the means of both together
-            weight = n[0] * n[1] / n.sum()
-            step = means[1] - means[0]
+            weight, step = n[0] * n[1] / n.sum(), means[1] - means[0]
             matrix = matrix + weight * np.outer(step, step)
             right, used = right + weight * step * (y[1] - y[0]), width + 1
             centre = np.broadcast_to(n @ means / n.sum(), means.shape)
             level = np.broadcast_to(n @ y / n.sum(), y.shape)
-        slopes, inverse, size = invert(matrix, right, float(n.sum()), used)
-        residuals = [(slopes, float(level[k] - centre[k] @ slopes)) for k in (0, 1)]
-        return slopes, [(inverse, centre[k], residuals[k], size) for k in (0, 1)]
+            size = np.full(2, n.sum())
+        inverse, root = _inverse(matrix, sides.covariates, float(n.sum()), used)
+        slopes = inverse @ right
+        starts = level - centre @ slopes
+        return slopes, [
+            Line(inverse, centre[k], slopes, float(starts[k]), root, float(1 / size[k]))
+            for k in (0, 1)
+        ]
     weights = {
         "base": np.array([1.0, 0.0]),
         "other": np.array([0.0, 1.0]),
         "cotton": n / n.sum(),
         "reimers": np.array([0.5, 0.5]),
     }[reference]
-    slopes, solved = np.zeros(width), []
+    slopes, lines = np.zeros(width), []
     for k in (0, 1):
         if not weights[k]:
             nothing = np.zeros((width, width))
-            solved.append((nothing, means[k], (np.zeros(width), 0.0), 1.0))
+            lines.append(Line(nothing, means[k], np.zeros(width), 0.0, nothing, 0.0))
             continue
-        own, inverse, size = invert(inside[k], with_y[k], float(n[k]), width + 1)
+        inverse, root = _inverse(inside[k], sides.covariates, float(n[k]), width + 1)
+        own = inverse @ with_y[k]
         slopes = slopes + weights[k] * own
-        residual = (own, float(y[k] - means[k] @ own))
-        solved.append((inverse * weights[k], means[k], residual, size))
-    return slopes, solved
+        start = float(y[k] - means[k] @ own)
+        lines.append(Line(inverse * weights[k], means[k], own, start, root, float(1 / n[k])))
+    return slopes, lines
+
+
+def _inverse(
+    matrix: Floats, names: tuple[str, ...], rows: float, used: int
+) -> tuple[Floats, Floats]:
+    """The inverse of the products, and a root r of it: ``inverse = r'·r``."""
+    _independent(matrix, names, rows, used)
+    root = np.asarray(np.linalg.inv(np.linalg.cholesky(matrix)), np.float64)
+    return root.T @ root, root
 
 
 def _independent(matrix: Floats, names: tuple[str, ...], rows: float, used: int) -> None:

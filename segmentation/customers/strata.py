@@ -14,7 +14,7 @@ from segmentation.customers.vectors import Floats
 from segmentation.data.engines import collect, enter
 from segmentation.data.errors import TableError, missing_columns
 
-__all__ = ["Strata", "cells_of", "keys_of", "share_data", "strata_of", "weights_of"]
+__all__ = ["Strata", "cells_of", "keys_of", "share_data", "strata_of", "value_of", "weights_of"]
 
 MOST = 200_000
 """Cells beyond which the columns are no levels and groups."""
@@ -63,7 +63,7 @@ def cells_of(
     for name in numbers:
         if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
             raise TableError("data", "it is a number or a flag", "Convert it.", name)
-    values = {f"value_{place}": _number(name, schema[name]) for place, name in enumerate(numbers)}
+    values = {f"value_{place}": value_of(name, schema[name]) for place, name in enumerate(numbers)}
     lazy = lazy.select(*keys, **values)
     if counted:
         return _counts(lazy, keys, rate[0])
@@ -204,7 +204,8 @@ def _keys(index: Any, width: int) -> pd.Index:
     return pd.Index(flat, dtype=object, tupleize_cols=False)
 
 
-def _number(name: str, dtype: Any) -> nw.Expr:
+def value_of(name: str, dtype: Any) -> nw.Expr:
+    """A flag or number as a float, NaN as null."""
     value = nw.col(name)
     if dtype == nw.Boolean:
         return value.cast(nw.Int64).cast(nw.Float64)

@@ -231,12 +231,14 @@ counts = st.lists(
 def test_limits_hold_the_rate_and_rows_may_be_split(
     cells: list[tuple[int, int, int]],
 ) -> None:
+    import polars as pl
+
     table = pd.DataFrame(cells, columns=["yes", "no", "other"])
     table["level"] = [f"L{k}" for k in range(len(table))]
     table["n"] = table["yes"] + table["no"] + 1
     base = table.assign(group="b", yes=table["other"] // 2, n=table["other"])
     data = pd.concat([table.assign(group="a"), base])
-    found = seg.standardised_rate(data, ("yes", "n"), "level", group="group")
+    found = seg.standardised_rate(pl.from_pandas(data), ("yes", "n"), "level", group="group")
     within = (found["low"] <= found["standardised"]) & (found["standardised"] <= found["high"])
     assert within.all()
     assert ((found["low"] >= -1e-12) & (found["high"] <= 1 + 1e-12)).all()
@@ -246,7 +248,7 @@ def test_limits_hold_the_rate_and_rows_may_be_split(
         data.assign(yes=half, n=data["n"] / 2) for half in (data["yes"] // 2, -(-data["yes"] // 2))
     ]
     twice = seg.standardised_rate(
-        pd.concat(halves), ("yes", "n"), "level", group="group", interval="gamma"
+        pl.from_pandas(pd.concat(halves)), ("yes", "n"), "level", group="group", interval="gamma"
     )
     assert twice["standardised"].tolist() == pytest.approx(found["standardised"].tolist())
 
