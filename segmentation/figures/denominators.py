@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation.customers.cohorts import UNKNOWN
+from segmentation.data.aggregates import disclosure_rules
 from segmentation.data.errors import TableError
 from segmentation.figures.cohorts import category_name
 from segmentation.figures.language import N_, _
@@ -84,6 +85,9 @@ def draw_both_directions(
     shares = [f"share_of_{name}" for name in (other, one, "all")]
     ends = [f"{name}{end}" for name in shares for end in ("", "_low", "_high")]
     shown = visible(table, *ends, counts="n")
+    least = int(disclosure_rules()["threshold"])
+    small = (table[[f"n_{name}" for name in (other, one)]] < least).any(axis=1)
+    shown = shown.assign(**{name: shown[name].where(~small) for name in ends})
     rows = shown[shown[one] == focus].iloc[::-1]
     context = Context(bank, month)
     if rows[shares].isna().all(axis=None):

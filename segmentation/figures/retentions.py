@@ -10,6 +10,7 @@ import pandas as pd
 
 from segmentation.data.aggregates import disclosure_rules, require_aggregate
 from segmentation.data.errors import TableError, missing_columns
+from segmentation.figures.cohorts import category_name
 from segmentation.figures.labels import label
 from segmentation.figures.language import N_, _
 from segmentation.figures.numbers import format_interval, format_number, format_percent
@@ -28,6 +29,7 @@ UNITS = {
     "weeks": N_("weeks"),
     "months": N_("months"),
     "years": N_("years"),
+    "periods": N_("periods"),
 }
 LINES = ("actual", "accent", "good", "third", "second", "soft", "previous")
 SURVIVAL = ("time", "n_at_risk", "survival", "low", "high")
@@ -47,8 +49,8 @@ def draw_retention(
     bank: Bank | None = None,
     month: dt.date | None = None,
     kind: str | None = None,
-    unit: str = "months",
-    level: float = 0.95,
+    unit: str | None = None,
+    level: float | None = None,
 ) -> Picture:
     """Draw the share that is still there as time passes, or the share that left in one way.
 
@@ -58,16 +60,17 @@ def draw_retention(
     ----------
     curves : Retention or DataFrame
         What `retention` gives, or a table of it: ``time n_at_risk survival low high`` (with `kind`,
-        ``… event incidence low high``), after a column of groups where there are several, at most
-        seven.
+        ``… event incidence low high``), after the columns of groups where there are several, at
+        most seven.
     bank, month : optional
         For source and date below the chart.
     kind : str, optional
         Draw the cumulative incidence of this kind of end, for example ``closed``.
-    unit : str
-        Unit of the times: ``days``, ``weeks``, ``months`` or ``years``.
-    level : float
-        Confidence of the bands, as `retention` was asked for.
+    unit : str, optional
+        Unit of the times: ``days``, ``weeks``, ``months``, ``years`` or ``periods``; by default
+        that of `curves`, which of a table is months.
+    level : float, optional
+        Confidence of the bands, by default that of `curves`, which of a table is .95.
 
     Raises
     ------
@@ -81,6 +84,8 @@ def draw_retention(
     After 12 months 60.0% are still there (95% interval 50.0% to 69.0%). Drawn while 10 or more \
 are under observation.
     """
+    unit = unit or getattr(curves, "unit", "months") or "periods"
+    level = float(getattr(curves, "level", 0.95)) if level is None else level
     if unit not in UNITS:
         raise TableError("unit", f"it is {', '.join(UNITS)}", "Name one of them.")
     table, value = _table(curves, kind)
@@ -139,10 +144,11 @@ def _table(curves: Any, kind: str | None) -> tuple[pd.DataFrame, str]:
 
 def _shown(table: pd.DataFrame, least: int) -> list[Curve]:
     """The curves of groups that are large enough, as far as they are."""
-    names = [str(name) for name in table.columns]
-    by = names[: names.index("time")]
-    keyed = table.assign(group=table[by[0]] if by else "")
-    keyed["group"] = [name if isinstance(name, str) else "unknown" for name in keyed["group"]]
+    columns = [str(name) for name in table.columns]
+    by = columns[: columns.index("time")]
+    parts = [[category_name(v, name) for v in table[name]] for name in by]
+    names = [" · ".join(row) for row in zip(*parts, strict=True)] if by else [""] * len(table)
+    keyed = table.assign(group=pd.Series(names, index=table.index, dtype=object))
     keyed = keyed.sort_values("time", kind="stable")
     starts = keyed.groupby("group", sort=False)["n_at_risk"].max().rename("customers")
     order = list(keyed.sort_index()["group"].unique())
@@ -156,7 +162,7 @@ def _shown(table: pd.DataFrame, least: int) -> list[Curve]:
         steps = keyed[(keyed["group"] == group) & (keyed["n_at_risk"] >= least)]
         steps = steps.dropna(subset=["time"])
         if len(steps):
-            found.append(Curve(label(group, by[0]) if by else "", COLOURS[colour], steps))
+            found.append(Curve(str(group), COLOURS[colour], steps))
     return found
 
 

@@ -154,6 +154,17 @@ def test_small_cells_are_neither_drawn_nor_said() -> None:
     assert draw_both_directions(seg.conditional_shares(few, "cohort", "point")).alt == FEW
 
 
+def test_a_share_of_few_is_neither_drawn_nor_said() -> None:
+    rows = [(SILVER, "counter")] * 60 + [(YOUNG, "counter")] * 50 + [(YOUNG, "device")] * 4
+    data = pd.DataFrame(rows, columns=["cohort", "point"])
+    table = seg.conditional_shares(data, "cohort", "point")
+    assert table.loc[table["cohort"] == SILVER, "n"].tolist() == [60, 0]
+    for focus in (YOUNG, SILVER):
+        assert "device" not in draw_both_directions(table, focus=focus).alt
+    wide = table.assign(n=table["n"] + 100)  # the pairs are large, and the whole is not
+    assert "device" not in draw_both_directions(wide, focus=SILVER).alt
+
+
 def test_where_nobody_knows_the_point_nothing_is_called_the_highest() -> None:
     rows = [(SILVER, None)] * 90 + [(SILVER, "device")] * 20 + [(YOUNG, "device")] * 50
     table = seg.conditional_shares(pd.DataFrame(rows, columns=["cohort", "point"]), *COLUMNS)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import segmentation as seg
+from segmentation.customers.retentions import retention
 from segmentation.data.errors import TableError
 from segmentation.figures.retentions import draw_retention
 
@@ -77,6 +78,26 @@ def test_a_test_of_the_curves_is_said() -> None:
 def test_ends_of_one_kind_rise() -> None:
     alt = draw_retention(SimpleNamespace(cumulative_incidence=ENDS), kind="corporate").alt
     assert alt.startswith(f"After 24 months 70.8% of {YOUNG} are “Corporate”, 21.4% of {SILVER}.")
+
+
+def test_retention_of_customers_is_drawn() -> None:
+    """Customers drawn with a monthly hazard of 2 and of 5 %, in two ways of leaving."""
+    rng = np.random.default_rng(8)
+    n = 2_000
+    group = np.where(np.arange(n) < n / 2, "B01", "B02")
+    time = np.ceil(rng.exponential(1 / np.where(group == "B01", 0.02, 0.05)))
+    way = np.where(rng.random(n) < 0.7, "personal", "corporate")
+    data = pd.DataFrame({"branch_id": group, "kind": "personal", "time_left": np.minimum(time, 24)})
+    data["how"] = pd.Series(way).where(time <= 24, None)
+    found = retention(data, None, "time_left", "how", by=["branch_id", "kind"], level=0.9)
+    alt = draw_retention(found).alt
+    assert alt.startswith("After 24 periods")
+    assert "B01 · Personal" in alt
+    assert "p < 0.001" in alt
+    ends = draw_retention(found, kind="personal", unit="months").alt
+    assert "of B02 · Personal are “Personal”" in ends
+    one = retention(data, None, "time_left", "how", level=0.9)
+    assert "(90% interval" in draw_retention(one).alt
 
 
 def test_a_curve_ends_where_few_are_left() -> None:
