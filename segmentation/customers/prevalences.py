@@ -135,7 +135,7 @@ def risk_flags(data: Any, by: str | None = None, *, level: float = 0.95) -> pd.D
     Returns
     -------
     DataFrame
-        One row a flag, and group: flag, by, customers, flagged, share with low and high (Wilson);
+        One row a flag, and group: flag, by, customers, count, share with low and high (Wilson);
         a last flag ``any`` is whoever bears one or more.
 
     Raises
@@ -146,7 +146,7 @@ def risk_flags(data: Any, by: str | None = None, *, level: float = 0.95) -> pd.D
     Examples
     --------
     >>> firms = pd.DataFrame({"revived": [True, False], "pass_through": [True, False]})
-    >>> risk_flags(firms)[["flag", "flagged", "share"]].values.tolist()
+    >>> risk_flags(firms)[["flag", "count", "share"]].values.tolist()
     [['revived', 1, 0.5], ['pass_through', 1, 0.5], ['any', 1, 0.5]]
     """
     extra = () if by is None else (by,)
@@ -172,12 +172,12 @@ def risk_flags(data: Any, by: str | None = None, *, level: float = 0.95) -> pd.D
                 "flag": name,
                 **{column: cells[column] for column in extra},
                 "customers": cells["customers"],
-                "flagged": cells[name].astype("int64"),
+                "count": cells[name].astype("int64"),
             }
         )
         for name in found
     ]
     table = pd.concat(parts, ignore_index=True)
-    table["share"] = table["flagged"] / table["customers"]
-    table["low"], table["high"] = wilson(table["flagged"], table["customers"], level)
+    table["share"] = table["count"] / table["customers"]
+    table["low"], table["high"] = wilson(table["count"], table["customers"], level)
     return table

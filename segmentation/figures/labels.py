@@ -74,6 +74,12 @@ CATEGORIES = {
     "valid_call": N_("Valid call"),
     "wealth": N_("Wealth product"),
     "web": N_("Online bank"),
+    "revived": N_("Sudden revival"),
+    "pass_through": N_("In and out the same day"),
+    "single_counterparty": N_("One counterparty"),
+    "any": N_("Any flag"),
+    "pooled": N_("Pooled desk"),
+    "digital": N_("Digital"),
 }
 FIELDS = "fields"
 """The section of rules whose keys are names of profile fields."""

@@ -35,12 +35,7 @@ MEASURES = {
     "turnover": N_("Turnover"),
     "movements": N_("Movements"),
 }
-CHANNELS = {
-    "manager": N_("Relationship manager"),
-    "pooled": N_("Pooled desk"),
-    "digital": N_("Digital"),
-    "unknown": N_("Contribution unknown"),
-}
+ORDER = ("manager", "pooled", "digital", "unknown")
 BAR = 0.36
 
 
@@ -145,8 +140,8 @@ def draw_servicing(
     if table.empty:
         raise TableError("served", "there is something to draw", "Pass a table with rows.")
     sums = table.groupby("served_by", sort=False)[["customers", *amounts]].sum()
-    order = [name for name in CHANNELS if name in sums.index]
-    order = [*(name for name in sums.index if name not in CHANNELS), *order]
+    order = [name for name in ORDER if name in sums.index]
+    order = [*(name for name in sums.index if name not in ORDER), *order]
     sums = sums.loc[order].reset_index()
     shown = visible(sums, "served_by")
     context = Context(bank, month)
@@ -154,7 +149,7 @@ def draw_servicing(
         return too_few(context)
     heads, minutes = (sums[name].sum() for name in ("customers", "minutes"))
     shares = pd.DataFrame({"heads": shown["customers"] / heads, "time": shown["minutes"] / minutes})
-    names = [_(CHANNELS[key]) if key in CHANNELS else label(key) for key in shown["served_by"]]
+    names = [label(key) for key in shown["served_by"]]
     finding, rest = _served_sentences(sums, shown, shares, names, context.currency)
     foot = context.foot(_("Share of customers and of minutes; gains of a channel are assumption"))
     with sheet(finding, foot, 0.62 * len(shown) + 0.75) as page:

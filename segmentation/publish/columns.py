@@ -26,7 +26,7 @@ HIDDEN = "·"
 MONEY = frozenset(
     [
         *("after", "amount", "aum", "aum_average", "aum_end", "aum_quarter", "aum_year"),
-        *("average", "before", "change", "contribution", "cost", "debt", "end", "gap"),
+        *("average", "balance", "before", "change", "contribution", "cost", "debt", "end", "gap"),
         *(
             "headroom",
             "mean_aum",
@@ -36,12 +36,13 @@ MONEY = frozenset(
             "money",
             "reward",
             "threshold",
+            "turnover",
             "typical_aum",
             "value",
         ),
     ]
 )
-SHARES = frozenset(["digital_share", "lift", "limit", "share"])
+SHARES = frozenset(["base_rate", "digital_share", "hazard", "lift", "limit", "returned", "share"])
 PLAIN = frozenset(["year", "quarter", "period", "horizon", "rank", "day", "hour"])
 COMPARED = frozenset(["expected", "difference"])
 """Shares where a share stands beside them."""

@@ -335,7 +335,7 @@ def test_shares_of_heads_and_money(network: seg.Bank, to_engine: Callable[[Any],
     for (flag, inside_tail), row in flags.iterrows():
         names = list(FLAGS) if flag == "any" else [flag]
         mine = found[found["long_tail"] == inside_tail][names].any(axis=1)
-        assert (row["customers"], row["flagged"]) == (len(mine), mine.sum())
+        assert (row["customers"], row["count"]) == (len(mine), mine.sum())
         assert (row["low"], row["high"]) == pytest.approx(wilson(mine.sum(), len(mine)))
 
 
