@@ -40,7 +40,7 @@ REPORTS += [f"reports/{file_name(n, x)}" for n in NOTEBOOKS for x in LANGUAGES]
 # Terms that Chinese bankers write in Latin letters, and names of sources, methods and functions.
 LATIN = {"AUM", "CNY", "CZK", "KYC", "RFM", "FTP", "EVA", "VIP", "POS", "ATM", "APP", "App", "SMS"}
 LATIN |= {"Gini", "Lorenz", "Pareto", "Wilson", "Markov", "MAR", "MCAR", "MNAR", "CI", "ID"}
-LATIN |= {"Berka", "Hillstrom", "PKDD"}
+LATIN |= {"Berka", "Hillstrom", "PKDD", "QINI"}
 HIDE_LATIN = """() => {
   const copy = document.body.cloneNode(true);
   copy.querySelectorAll("code, math, .languages").forEach(e => e.remove());
