@@ -8,15 +8,19 @@ from .data.public import read_berka, read_hillstrom
 from .data.source import open_bank, write_bank
 
 # customers: who they are
+from .customers.ageing import Ageing, project_ageing
 from .customers.censuses import census_population
 from .customers.cohorts import Cohorts, assign_cohort, cohort_scheme
+from .customers.channels import Channel, servicing_rule
 from .customers.concentrations import concentration, pareto_tail
+from .customers.conditions import LongTailRule, long_tail_rule
 from .customers.crossings import ThresholdMovement, threshold_movement
 from .customers.dates import months_before
 from .customers.decompositions import Kitagawa, das_gupta, kitagawa
 from .customers.denominators import conditional_shares
 from .customers.deposits_due import maturities
-from .customers.dormancies import DormancyRule, dormancy, dormancy_rule, dormancy_rules
+from .customers.definitions import DormancyRule, dormancy_rule, dormancy_rules
+from .customers.dormancies import dormancy
 from .customers.duplicates import duplicate_candidates
 from .customers.gaps import Gap, gap_decomposition
 from .customers.headrooms import headroom
@@ -38,10 +42,10 @@ from .customers.reactivations import Reactivation, reactivation
 from .customers.retentions import Retention, retention
 from .customers.spendings import SpendProcess, spend_process
 from .customers.standards import standardised_rate
-from .customers.tails import LongTailRule, long_tail, long_tail_rule
+from .customers.tails import long_tail
 from .customers.tiers import TierRule, assign_tier, near_threshold, tier_rule
 from .customers.values import markov_value
-from .customers.workloads import Channel, Servicing, servicing, servicing_rule
+from .customers.workloads import Servicing, servicing
 
 # campaigns: what worked
 from .campaigns.adjustments import adjust
@@ -108,6 +112,7 @@ from .publish.tables import show_table
 
 __all__ = [
     "TABLES",
+    "Ageing",
     "Assignment",
     "Bank",
     "Brief",
@@ -228,6 +233,7 @@ __all__ = [
     "payoff",
     "permutation_distribution",
     "project",
+    "project_ageing",
     "purchase_process",
     "purchase_summary",
     "quantile_effect",
