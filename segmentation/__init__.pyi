@@ -74,6 +74,7 @@ from .campaigns.sums import Moments, moments
 from .campaigns.targets import Target, target
 
 # figures: what it looks like
+from .figures.ageing import draw_ageing
 from .figures.balances import draw_balance
 from .figures.campaigns import draw_effects
 from .figures.payoffs import draw_payoff
@@ -173,6 +174,7 @@ __all__ = [
     "dormancy_rule",
     "dormancy_rules",
     "dormancy_table",
+    "draw_ageing",
     "draw_balance",
     "draw_basis",
     "draw_both_directions",
