@@ -23,6 +23,7 @@ REQUIRED = [
     *(("payoff: return by Fieller", kind) for kind in (*KINDS, "60 clusters")),
     ("monitor, 100 looks", "normal"),
     ("uplift_curve, qini, fresh fold", "best of 100 random scores"),
+    ("learn, ranks of a T-learner", "normal"),
 ]
 
 
