@@ -15,7 +15,7 @@ from segmentation.data.contract import TABLES
 from segmentation.data.engines import cents, collect, enter, frame_kind, leave
 from segmentation.data.errors import TableError
 
-__all__ = ["checked", "purchase_summary", "read_day"]
+__all__ = ["checked", "not_negative", "purchase_summary", "read_day"]
 
 UNITS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
 MOVEMENT = TABLES["transactions"].columns
@@ -79,7 +79,7 @@ def purchase_summary(
     day, kind = read_day(until, "until"), frame_kind(data, "data")
     lazy = checked(data, customer, date, amount)
     if amount is not None:
-        lazy = _not_negative(lazy)
+        lazy = not_negative(lazy)
     lazy = lazy.filter(nw.col("date") <= day)
     lazy = lazy.with_columns(ago=days_since(nw.col("date"), day))
     sums = [nw.col("amount").sum()] if amount is not None else []
@@ -99,7 +99,8 @@ def purchase_summary(
     return leave(found.with_columns(**counts, **spans).select(names), kind)
 
 
-def _not_negative(lazy: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def not_negative(lazy: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return a frame of `checked`, whose amounts are all 0 or more."""
     below = nw.col("amount") < 0
     row = collect(lazy.select((below).cast(nw.Int64).alias("below")).select(nw.col("below").sum()))
     count = int(row["below"].fillna(0).iloc[0])
