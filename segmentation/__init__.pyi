@@ -25,11 +25,13 @@ from .customers.duplicates import duplicate_candidates
 from .customers.gaps import Gap, gap_decomposition
 from .customers.headrooms import headroom
 from .customers.histories import purchase_summary
+from .customers.inflows import StoppedInflows, stopped_inflows
 from .customers.intervals import wilson
 from .customers.lifts import month_end_lift
 from .customers.magnitudes import cohort_effects
 from .customers.migrations import Migration, migration
 from .customers.missingness import Missingness, missingness_model
+from .customers.niches import rfm_segments, rfm_table
 from .customers.overlaps import dormancy_overlap, dormancy_table
 from .customers.panels import monthly_panel, monthly_panels
 from .customers.populations import merged_rule, tier_table
@@ -39,6 +41,7 @@ from .customers.projections import project
 from .customers.purchases import PurchaseProcess, purchase_process
 from .customers.quality import completeness, completeness_parts
 from .customers.reactivations import Reactivation, reactivation
+from .customers.recencies import RFM, rfm_scores
 from .customers.retentions import Retention, retention
 from .customers.spendings import SpendProcess, spend_process
 from .customers.standards import standardised_rate
@@ -112,6 +115,7 @@ from .publish.reports import build_reports
 from .publish.tables import show_table
 
 __all__ = [
+    "RFM",
     "TABLES",
     "Ageing",
     "Assignment",
@@ -140,6 +144,7 @@ __all__ = [
     "Rollout",
     "Servicing",
     "SpendProcess",
+    "StoppedInflows",
     "TableError",
     "Target",
     "ThresholdMovement",
@@ -244,6 +249,9 @@ __all__ = [
     "read_hillstrom",
     "reading",
     "retention",
+    "rfm_scores",
+    "rfm_segments",
+    "rfm_table",
     "risk_flags",
     "servicing",
     "servicing_rule",
@@ -251,6 +259,7 @@ __all__ = [
     "simulate_bank",
     "spend_process",
     "standardised_rate",
+    "stopped_inflows",
     "suppress_counts",
     "suppress_sums",
     "target",

@@ -236,7 +236,7 @@ def _draws(
 
 
 def _table(expected: list[Floats], draws: list[Floats], level: float) -> pd.DataFrame:
-    frames = []
+    frames: list[pd.DataFrame] = []
     ages = np.append(np.arange(OLDEST + 1, dtype=float), np.nan)
     for year, (counts, drawn) in enumerate(zip(expected, draws, strict=True)):
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
