@@ -120,7 +120,7 @@ def test_no_translation_holds_what_only_machines_write():
 
 def test_what_is_extracted():
     found = {m.text: m.places for m in extract()}
-    assert "segmentation/figures/labels.py" in found["Share of customers"]
+    assert "segmentation/figures/headings.py" in found["Share of customers"]
     assert "segmentation/data/findings.py" in found["The table has rows."]
     assert "Who holds the money?" not in found
 
