@@ -153,9 +153,10 @@ class PurchaseProcess:
         future = np.empty_like(x)
         for level in np.unique(x):
             mine = x == level
-            rate = self.alpha + age[mine]
-            shape = np.full_like(rate, self.r + level)
-            future[mine] = expected(until, shape, rate, self.a, self.b + level)
+            ages, place = np.unique(age[mine], return_inverse=True)  # days, which are few
+            shape = np.full_like(ages, self.r + level)
+            each = expected(until, shape, self.alpha + ages, self.a, self.b + level)
+            future[mine] = each[place]
         return future * alive(x, recency, age, self.r, self.alpha, self.a, self.b)
 
 
