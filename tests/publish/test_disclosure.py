@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linprog
@@ -162,6 +162,8 @@ class TestCounts:
     @settings(max_examples=25, deadline=None)
     @given(MIDDLE, st.integers(1, 40))
     def test_what_is_shown_is_the_truth_and_the_table_stays(self, cells, threshold):
+        # A long table of nothing but ones is a customer a row, which is refused.
+        assume(cells.max() != 1 or len(cells) < threshold or threshold == 1)
         table = framed(cells)
         result = seg.suppress_counts(table, threshold=threshold)
         pd.testing.assert_frame_equal(table, framed(cells))
