@@ -32,6 +32,7 @@ from .customers.magnitudes import cohort_effects
 from .customers.migrations import Migration, migration
 from .customers.missingness import Missingness, missingness_model
 from .customers.niches import rfm_segments, rfm_table
+from .customers.outflows import LargeOutflows, large_outflows
 from .customers.overlaps import dormancy_overlap, dormancy_table
 from .customers.panels import monthly_panel, monthly_panels
 from .customers.populations import merged_rule, tier_table
@@ -129,6 +130,7 @@ __all__ = [
     "Gap",
     "Headline",
     "Kitagawa",
+    "LargeOutflows",
     "Learned",
     "LongTailRule",
     "Metric",
@@ -217,6 +219,7 @@ __all__ = [
     "hillstrom_sums",
     "kitagawa",
     "label",
+    "large_outflows",
     "learn",
     "long_tail",
     "long_tail_rule",

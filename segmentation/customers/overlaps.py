@@ -10,12 +10,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from segmentation.customers.dormancies import (
-    DormancyRule,
-    dormancy_rule,
-    dormancy_rules,
-    judged,
-)
+from segmentation.customers.definitions import DormancyRule, dormancy_rule, dormancy_rules
+from segmentation.customers.dormancies import judged
 from segmentation.customers.intervals import wilson
 from segmentation.customers.members import as_day, grouped
 from segmentation.data.bank import Bank

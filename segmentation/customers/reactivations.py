@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from segmentation.customers.dates import month_end, months_before, read_month
-from segmentation.customers.dormancies import DormancyRule, active, dormancy_rule, judged
+from segmentation.customers.definitions import DormancyRule, dormancy_rule
+from segmentation.customers.dormancies import active, judged
 from segmentation.customers.intervals import wilson
 from segmentation.customers.members import as_day, grouped
 from segmentation.data.bank import Bank

@@ -5,51 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from segmentation.customers.allotments import allotted
+from segmentation.customers.channels import UNKNOWN, Channel, servicing_rule, sound
 from segmentation.customers.intervals import wilson
 from segmentation.data.engines import cents, collect, enter, frame_kind, leave
 from segmentation.data.errors import TableError
-from segmentation.data.rules import load_rules
 
-__all__ = ["Channel", "Servicing", "servicing", "servicing_rule"]
-
-RULES = "rules/servicing.toml"
-UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Channel:
-    """Who serves a customer, from the dearest to the cheapest.
-
-    Attributes
-    ----------
-    name, zh, en : str
-        Key in `servicing.toml`, Chinese and English name.
-    minutes, cost : float
-        Minutes a month for one customer, and yuan a minute.
-    gain, gain_low, gain_high : float
-        Share of the contribution that would be lost without the channel, and its range.
-    """
-
-    name: str
-    zh: str
-    en: str
-    minutes: float
-    cost: float
-    gain: float
-    gain_low: float
-    gain_high: float
-
-    @property
-    def price(self) -> float:
-        """Yuan a month for one customer."""
-        return self.minutes * self.cost
+__all__ = ["Servicing", "servicing"]
 
 
 @dataclass(frozen=True)
@@ -71,9 +39,9 @@ class Servicing:
         One row a channel: served_by, minutes, cost, gain, break_even, the contribution a month from
         which it is worth more than any cheaper one, with break_even_low and break_even_high at
         the ends of its gain's range, capacity (customers that the minutes suffice for), eligible
-        (above break_even and not served by a dearer one), customers (served), above (the
-        contribution that they are above, where the capacity decided). The cheapest channel has no
-        break_even: it serves whom no other does.
+        (all above break_even), customers (served), above (the contribution that they are above,
+        where the capacities decided). The cheapest channel has no break_even: it serves whom no
+        other does.
     unknown : int
         Customers without a contribution.
     by : str or None
@@ -85,57 +53,6 @@ class Servicing:
     break_even: pd.DataFrame
     unknown: int
     by: str | None
-
-
-def servicing_rule(name: str = "default", folder: str | Path | None = None) -> tuple[Channel, ...]:
-    """Return the channels of a rule that ships, or of one of a bank's own folder of rules.
-
-    Raises
-    ------
-    TableError
-        If there is no such rule, an entry is missing or no amount, or the channels do not fall in
-        price and in gain.
-
-    Examples
-    --------
-    >>> [(channel.name, round(channel.price, 2)) for channel in servicing_rule()]
-    [('manager', 48.0), ('pooled', 3.6), ('digital', 0.06)]
-    """
-    rules = load_rules("servicing", folder)
-    if name not in rules:
-        known = ", ".join(sorted(rules))
-        raise TableError(RULES, f"there is no such rule; there are {known}", "Name one of them.")
-    amounts = ("minutes", "cost", "gain", "gain_low", "gain_high")
-    try:
-        channels = tuple(
-            Channel(
-                name=str(entry["key"]),
-                zh=str(entry["zh"]),
-                en=str(entry["en"]),
-                **{key: float(entry[key]) for key in amounts},
-            )
-            for entry in rules[name]["channels"]
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        channels = ()
-    return _sound(channels, name)
-
-
-def _sound(channels: tuple[Channel, ...], name: str) -> tuple[Channel, ...]:
-    whole = bool(channels) and all(
-        0 <= c.minutes < math.inf
-        and 0 <= c.cost < math.inf
-        and 0 <= c.gain_low <= c.gain <= c.gain_high < math.inf
-        for c in channels
-    )
-    keys = {c.name for c in channels}
-    if not whole or UNKNOWN in keys or len(keys) < len(channels):
-        rule = "channels have key, zh, en, minutes, cost and gain within its range, none negative"
-        raise TableError(RULES, rule, "Complete them.", name)
-    if any(a.price <= b.price or a.gain <= b.gain for a, b in pairwise(channels)):
-        rule = "channels fall in price and in gain"
-        raise TableError(RULES, rule, "Sort them; leave out what costs more and gains less.", name)
-    return channels
 
 
 def servicing(
@@ -153,9 +70,10 @@ def servicing(
     A channel is worth ``gain·contribution − minutes·cost`` a month. Of two channels the dearer one
     pays from the contribution ``(price − price') / (gain − gain')`` on; at it exactly, the cheaper
     serves. Where minutes are few, the dearest channel takes those of the highest contribution, then
-    the next channel, which is the best that can be done because what a dearer channel adds rises
-    with the contribution. Customers with the same contribution as the first for whom there
-    is no place are left to the next channel, all of them.
+    the next channel: what a dearer channel adds rises with the contribution, so no other order is
+    worth more. Where the second of three channels is full, the first takes as many as are worth the
+    place that each leaves free there. Customers with the same contribution as the first for whom
+    there is no place are left to the next channel, all of them.
 
     Parameters
     ----------
@@ -193,7 +111,7 @@ def servicing(
     >>> few.assigned["served_by"].tolist()[-2:], few.break_even["break_even"].round(2).tolist()
     (['pooled', 'manager'], [317.14, 59.0, nan])
     """
-    channels = servicing_rule(rule, folder) if isinstance(rule, str) else _sound(rule, "rule")
+    channels = servicing_rule(rule, folder) if isinstance(rule, str) else sound(rule, "rule")
     channels = _with_minutes(channels, minutes)
     limits = _capacity(channels, capacity)
     kind = frame_kind(data, "data")
@@ -207,7 +125,7 @@ def servicing(
     worth = nw.col(value).cast(nw.Float64)
     known = ~worth.is_null() & ~worth.is_nan()
     lazy = lazy.with_columns(worth=cents(nw.when(known).then(worth)))
-    steps = _steps(lazy, channels, limits)
+    steps = allotted(lazy, channels, limits)
     served = nw.lit(channels[-1].name)
     for channel, above in reversed([*zip(channels, steps["above"], strict=True)][:-1]):
         served = nw.when(nw.col("worth") > above).then(nw.lit(channel.name)).otherwise(served)
@@ -221,7 +139,7 @@ def servicing(
     return Servicing(
         assigned=leave(lazy.select(*kept, *new), kind),
         table=table,
-        break_even=steps.assign(above=steps["above"].where(steps["eligible"] > steps["customers"])),
+        break_even=steps.assign(above=steps["above"].where(steps["above"] != steps["break_even"])),
         unknown=int(counts.get(UNKNOWN, 0)),
         by=group,
     )
@@ -239,7 +157,7 @@ def _with_minutes(
     _named(channels, minutes, "minutes")
     given = minutes or {}
     changed = (replace(c, minutes=float(given.get(c.name, c.minutes))) for c in channels)
-    return _sound(tuple(changed), "minutes")
+    return sound(tuple(changed), "minutes")
 
 
 def _capacity(channels: tuple[Channel, ...], capacity: Mapping[str, float] | None) -> list[float]:
@@ -265,55 +183,6 @@ def _named(channels: tuple[Channel, ...], given: Mapping[str, float] | None, nam
             raise TableError(name, rule, "Name one of them.")
         if not float(minutes) >= 0:
             raise TableError(name, "minutes are 0 or more", "Mend them.")
-
-
-def _steps(
-    lazy: nw.LazyFrame[Any], channels: tuple[Channel, ...], limits: list[float]
-) -> pd.DataFrame:
-    """For each channel the contribution from which it pays, and the one its customers are above."""
-    cuts = [_cut(channels, place) for place in range(len(channels))]
-    flags = {f"n{place}": (nw.col("worth") > cut[0]) for place, cut in enumerate(cuts[:-1])}
-    columns = {name: flag.fill_null(False).cast(nw.Int64) for name, flag in flags.items()}
-    columns["known"] = (~nw.col("worth").is_null()).cast(nw.Int64)
-    counts = collect(lazy.select(**columns).select(nw.len().alias("all"), nw.col(*columns).sum()))
-    if int(counts["all"].iloc[0]) == 0:
-        raise TableError("data", "there is a customer", "Pass customers.")
-    known, rows, used = int(counts["known"].fillna(0).iloc[0]), [], 0
-    for place, (channel, cut, limit) in enumerate(zip(channels, cuts, limits, strict=True)):
-        over = known if place == len(channels) - 1 else int(counts[f"n{place}"].fillna(0).iloc[0])
-        eligible, above = max(over - used, 0), cut[0]
-        if eligible > limit:
-            above = math.inf if limit == 0 else _ranked(lazy, known, used + int(limit) + 1)
-            taken = collect(lazy.filter(nw.col("worth") > above).select(nw.len().alias("n")))
-            used = max(int(taken["n"].iloc[0]), used)
-        else:
-            used = max(over, used)
-        own = (channel.name, channel.minutes, channel.cost, channel.gain)
-        rows.append((*own, *cut, limit, eligible, above))
-    names = ["served_by", "minutes", "cost", "gain", "break_even", "break_even_low"]
-    return pd.DataFrame(rows, columns=[*names, "break_even_high", "capacity", "eligible", "above"])
-
-
-def _cut(channels: tuple[Channel, ...], place: int) -> tuple[float, float, float]:
-    """The contribution from which a channel beats each cheaper one, and it at its gain's ends."""
-    mine = channels[place]
-    ends = []
-    for gain in (mine.gain, mine.gain_high, mine.gain_low):
-        rest = channels[place + 1 :]
-        beats = (
-            (mine.price - other.price) / (gain - other.gain) if gain > other.gain else math.inf
-            for other in rest
-        )
-        ends.append(max(beats, default=math.nan))
-    return ends[0], ends[1], ends[2]
-
-
-def _ranked(lazy: nw.LazyFrame[Any], n: int, rank: int) -> float:
-    """The contribution at a rank from the highest: a quantile that falls on a customer."""
-    share = (n - rank) / (n - 1)
-    worth = nw.col("worth").quantile(share, interpolation="linear")
-    found = collect(lazy.select(worth.alias("worth")))["worth"].iloc[0]
-    return math.floor(float(found) * 100 + 0.5) / 100
 
 
 def _table(
