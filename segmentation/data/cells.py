@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from segmentation.data.contract import Column
-from segmentation.data.moments import read_date, read_time
+from segmentation.data.times import read_date, read_time
 from segmentation.data.phrases import Cell, Manner, among, text, when
 
 __all__ = ["FOOTER", "TOTAL", "read_cell"]
