@@ -92,7 +92,8 @@ def adjust(
     elif known.any():
         from statsmodels.stats.multitest import multipletests
 
-        found = multipletests(values[known], alpha, METHODS[method])
+        with np.errstate(divide="ignore"):  # Šidák takes the logarithm of 1 − p, at p = 1 too
+            found = multipletests(values[known], alpha, METHODS[method])
         rejected[known], adjusted[known] = found[0], found[1]
     return table.assign(adjusted_p=adjusted, rejected=rejected)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from generators import inside, record
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -41,6 +41,7 @@ def test_a_missing_p_value_does_not_count():
 
 
 @settings(max_examples=50, deadline=None)
+@example(p=[1.0, 0.0], method="sidak")
 @given(p=st.lists(st.floats(0, 1), min_size=1, max_size=12), method=st.sampled_from([*METHODS]))
 def test_adjusted_is_never_below_raw_and_keeps_the_order(p, method):
     adjusted = adjust(p, method)["adjusted_p"].to_numpy()
