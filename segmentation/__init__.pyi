@@ -9,6 +9,7 @@ from .data.source import open_bank, write_bank
 
 # customers: who they are
 from .customers.ageing import Ageing, project_ageing
+from .customers.breakevens import break_even_month
 from .customers.censuses import census_population
 from .customers.cohorts import Cohorts, assign_cohort, cohort_scheme
 from .customers.channels import Channel, servicing_rule
@@ -158,6 +159,7 @@ __all__ = [
     "assign",
     "assign_cohort",
     "assign_tier",
+    "break_even_month",
     "build_reports",
     "campaign_brief",
     "campaign_data",
