@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from segmentation.data.contract import Column
-from segmentation.data.times import read_date, read_time
 from segmentation.data.phrases import Cell, Manner, among, text, when
+from segmentation.data.times import read_date, read_time
 
 __all__ = ["FOOTER", "TOTAL", "read_cell"]
 

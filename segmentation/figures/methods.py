@@ -83,7 +83,7 @@ SHORT = {
     "Wald IV": N_("of those contacted"),
 }
 """What a reader calls the methods of `effect`."""
-MORE = {"adjusted for covariates": N_("adjusted"), "capped": N_("capped")}
+MORE = {"adjusted": N_("adjusted"), "capped": N_("capped")}
 """What else their names say that tells rows apart."""
 
 
