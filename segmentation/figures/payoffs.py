@@ -41,7 +41,11 @@ VERDICTS = {
 
 
 def draw_payoff(
-    payoff: Payoff, bank: Bank | None = None, month: dt.date | None = None, level: float = 0.95
+    payoff: Payoff,
+    bank: Bank | None = None,
+    month: dt.date | None = None,
+    level: float = 0.95,
+    kind: str = "number",
 ) -> Picture:
     """Draw a campaign's income, cost and profit as a waterfall, with the interval of each.
 
@@ -53,6 +57,8 @@ def draw_payoff(
         For currency, source and date below the chart.
     level : float
         Of the intervals.
+    kind : str
+        How the effect at which it breaks even is written: percent, money or number.
 
     Examples
     --------
@@ -67,7 +73,7 @@ at an effect of 0.00806 per customer.
         return too_few(context)
     table: Any = payoff.table.set_index("item").to_dict("index")
     items = [item for item in ITEMS if item in table]
-    finding, rest = _say(payoff, context, level)
+    finding, rest = _say(payoff, context, level, kind)
     money = unit_of([payoff.income, payoff.cost, 1000.0], "money", context)
     n = format_number(payoff.treated, 0, exact=True)
     foot = context.foot(
@@ -130,7 +136,7 @@ def _whisker(axes: Any, line: float, row: Any, low: float, high: float) -> float
     return ends[1]
 
 
-def _say(payoff: Payoff, context: Context, level: float) -> tuple[str, str]:
+def _say(payoff: Payoff, context: Context, level: float, kind: str) -> tuple[str, str]:
     money = unit_of([1000.0], "money", context)
     texts = {
         "profit": money.text(payoff.profit),
@@ -153,7 +159,7 @@ def _say(payoff: Payoff, context: Context, level: float) -> tuple[str, str]:
             )
         )
     if np.isfinite(payoff.break_even):
-        point = unit_of([payoff.break_even], "number", context)
+        point = unit_of([payoff.break_even], kind, context)
         texts["effect"] = point.text(payoff.break_even)
         parts.append(_("It breaks even at an effect of {effect} per customer."))
     if payoff.holdout:

@@ -432,3 +432,9 @@ def test_units_write_three_figures_and_no_limit_as_infinite():
     assert (level_text(0.95), level_text(0.9)) == ("95%", "90%")
     assert [p_text(p) for p in (0, 0.0123, 0.5)] == ["p < 0.001", "p = 0.012", "p = 0.50"]
     assert unit_of([], "number", Context()).text(0.0) == "0.00"
+
+
+def test_the_effect_at_which_it_breaks_even_is_written_as_what_it_is():
+    assert "an effect of 0.833 percentage points per customer" in (
+        draw_payoff(PAYOFF, kind="percent").alt
+    )
