@@ -67,6 +67,7 @@ def warm(seg: Any) -> None:
 
 def tea_tasting(path: str) -> Callable[[], Found]:
     import ibis
+    import scipy.stats  # noqa: F401  # the peer's own first use is no part of the work
     import tea_tasting as tt
 
     def work() -> Found:
@@ -75,13 +76,7 @@ def tea_tasting(path: str) -> Callable[[], Found]:
         result = tt.Experiment(metrics, variant="treated").analyze(rows, control=0)
         return {name: float(result[name].effect_size) for name in OUTCOMES}
 
-    work_on_few(work)
     return work
-
-
-def work_on_few(work: Callable[[], Any]) -> None:
-    """What a peer imports at its first use is no part of the work either."""
-    import scipy.stats  # noqa: F401
 
 
 def scikit_uplift(path: str) -> Callable[[], Found]:
