@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 from segmentation.data.engines import collect, enter
 from segmentation.data.errors import TableError
 
-__all__ = ["Trial", "as_number", "as_text", "enter_trial"]
+__all__ = ["Trial", "as_number", "as_text", "enter_trial", "text_reader"]
 
 UNIT = "customer_id"
 """Column that is checked for duplicates wherever data have it."""
@@ -87,6 +87,8 @@ def enter_trial(
     have = unit if unit is not None and unit in schema.names() else None
     keep = dict.fromkeys((arm, *numbers, *others, *([have] if have else [])))
     lazy = lazy.select(*keep)
+    if schema[arm].is_float():
+        _whole(table, lazy, arm)
     lazy = lazy.with_columns(
         *(as_number(table, name, schema[name]).alias(name) for name in numbers),
         as_text(table, arm, schema[arm]).alias(arm),
@@ -130,14 +132,31 @@ def as_number(table: str, name: str, dtype: Any) -> nw.Expr:
 
 def as_text(table: str, name: str, dtype: Any) -> nw.Expr:
     """Return the column as text, if it tells units or groups apart; NaN is null."""
-    column = nw.col(name)
+    read = text_reader(dtype)
+    if read is None:
+        rule = "the column holds text, whole numbers or flags"
+        raise TableError(table, rule, "Convert it.", name)
+    return read(nw.col(name))
+
+
+def text_reader(dtype: Any) -> Callable[[nw.Expr], nw.Expr] | None:
+    """How a column of this type is read as text; None if it is not."""
     if dtype == nw.Boolean:
-        return column.cast(nw.Int64).cast(nw.String)
+        return lambda column: column.cast(nw.Int64).cast(nw.String)
     if dtype.is_float():
-        return nw.when(~column.is_nan()).then(column).cast(nw.Int64).cast(nw.String)
+        return lambda column: nw.when(~column.is_nan()).then(column).cast(nw.Int64).cast(nw.String)
     if dtype.is_integer() or dtype in (nw.String, nw.Categorical, nw.Enum):
-        return column.cast(nw.String)
-    raise TableError(table, "the column holds text, whole numbers or flags", "Convert it.", name)
+        return lambda column: column.cast(nw.String)
+    return None
+
+
+def _whole(table: str, lazy: nw.LazyFrame[Any], name: str) -> None:
+    """Refuse numbers with decimals, which a cast to text would cut off and so take for one."""
+    column = nw.col(name)
+    broken = (~column.is_nan() & (column != column.floor())).cast(nw.Int64)
+    rows = collect(lazy.select(broken.alias(name)).select(nw.col(name).sum()))[name].fillna(0)
+    if int(rows.iloc[0]):
+        raise TableError(table, "numbers are whole", "Name the arms.", name, int(rows.iloc[0]))
 
 
 def _label(text: str, dtype: Any) -> Any:

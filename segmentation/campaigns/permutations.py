@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from segmentation.campaigns.arms import text_reader
 from segmentation.data.engines import collect, enter
 from segmentation.data.errors import TableError
 
@@ -218,24 +219,13 @@ def text_columns(
         for name in floats:
             if rows := int(broken[name].fillna(0).iloc[0]):
                 raise TableError(table, "numbers are whole", "Cut them into bands.", name, rows)
-    texts = {old: _text(dtype) for old, dtype in dtypes.items()}
+    texts = {old: text_reader(dtype) for old, dtype in dtypes.items()}
     for old in [old for old, text in texts.items() if text is None]:
         filled = collect(lazy.select(nw.col(old).count().alias("rows")))
         if rows := int(filled["rows"].iloc[0]):  # a column of nulls may have any type
             rule = "the column holds text, whole numbers or flags"
             raise TableError(table, rule, "Convert it.", old, rows)
     return lazy.select(*(_named(old, texts[old]).alias(new) for new, old in columns.items()))
-
-
-def _text(dtype: Any) -> Callable[[nw.Expr], nw.Expr] | None:
-    """How a column of this type is read as text; None if it is not."""
-    if dtype == nw.Boolean:
-        return lambda column: column.cast(nw.Int64).cast(nw.String)
-    if dtype.is_float():
-        return lambda column: nw.when(~column.is_nan()).then(column).cast(nw.Int64).cast(nw.String)
-    if dtype.is_integer() or dtype in (nw.String, nw.Categorical, nw.Enum):
-        return lambda column: column.cast(nw.String)
-    return None
 
 
 def _named(name: str, text: Callable[[nw.Expr], nw.Expr] | None) -> nw.Expr:

@@ -178,3 +178,12 @@ def test_pitfall_07_losses_that_shrink_are_gains(name):
     assert row["estimate"] > 0
     assert row["relative"] > 0
     assert 0 < row["relative_low"] < row["relative"] < row["relative_high"]
+
+
+@pytest.mark.parametrize("question", ["effect", "uplift_curve"])
+def test_pitfall_03_arms_with_decimals_are_refused(question, to_engine):
+    """A cast to text would take arms 0.25 and 0.75 for one."""
+    rows = pd.DataFrame({"arm": [0.0, 0.25, 0.75, 1.0] * 3, "y": range(12), "s": range(12)})
+    more = ("s", "y") if question == "uplift_curve" else ("y",)
+    with pytest.raises(seg.TableError, match=r"numbers are whole \(6 rows\)"):
+        getattr(seg, question)(to_engine(rows), *more, "arm", 0)
